@@ -1,0 +1,164 @@
+# hybrid_cache. GNU make; `make help` lists the targets.
+#
+# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, DESTDIR.
+# Variants (ASan, other compilers, debug) are this same Makefile run again with another BUILD and DIST.
+
+VERSION := $(shell cat VERSION)
+BUILD   ?= build
+DIST    ?= dist
+CFLAGS  ?= -O2
+DEBUG   ?=
+prefix  ?= /usr/local
+libdir  ?= $(prefix)/lib
+INSTALL ?= install
+
+# The machine that is compiled for, which need not be this one; `uname` speaks where no compiler is installed yet.
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null || uname -s)
+ifneq (,$(findstring mingw,$(MACHINE)))
+    SUFFIX := dll
+else ifneq (,$(filter %arwin% %arwin,$(MACHINE)))
+    SUFFIX := dylib
+    PIC    := -fPIC
+else
+    SUFFIX := so
+    PIC    := -fPIC
+    STRICT := -Wl,-z,defs
+endif
+
+LIBRARY  := $(DIST)/hybrid_cache.$(SUFFIX)
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+DEFINES  := -DHC_VERSION='"$(VERSION)"' $(if $(DEBUG),,-DNDEBUG)
+COMPILE   = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
+
+# What every compilation depends on besides its files: other flags than last time compile everything anew.
+COMMON    = $(BUILD)/schema.h $(BUILD)/flags VERSION Makefile
+
+OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: always all loadable tests deps demo test asan valgrind lint format bench soak install uninstall clean help
+all: loadable
+loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
+
+# ---- the extension: one exported symbol, linked to libc alone (the suite `library` checks both)
+
+$(LIBRARY): $(OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -shared $(PIC) $(CFLAGS) $(LDFLAGS) $(STRICT) -o $@ $^
+
+$(BUILD)/ext/%.o: ext/%.c $(COMMON)
+	@mkdir -p $(@D)
+	$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -c -o $@ $<
+
+# The DDL of the shadow tables as a C string; the documentation in it stays behind.
+$(BUILD)/schema.h: sql/schema.sql Makefile
+	@mkdir -p $(@D)
+	{ echo '/* Made from $< by the Makefile. */'; echo 'static const char hc_schema_sql[] ='; \
+	  sed -e '/^[[:space:]]*--/d' -e '/^[[:space:]]*$$/d' \
+	      -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/    "&\\n"/' $<; \
+	  echo '    ;'; } > $@
+
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
+
+# ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include. One for each file
+# of tests/unit, one each of all files in tests/slt, tests/model and tests/bench.
+
+UNIT     := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
+WHOLE    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/slt/slt.c tests/model/model.c))
+BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
+CLOCK    := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
+tests: $(UNIT) $(WHOLE) $(CLOCK)
+
+objects_of = $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c))
+$(UNIT): %: %.o
+$(BUILD)/slt/slt: $(call objects_of,slt)
+$(BUILD)/model/model: $(call objects_of,model)
+$(BUILD)/bench/bench: $(call objects_of,bench)
+$(UNIT) $(WHOLE) $(BENCH):
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm
+
+$(BUILD)/%.o: tests/%.c $(COMMON)
+	@mkdir -p $(@D)
+	$(COMPILE) -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' -I$(BUILD) -Iext -Itests/lib -c -o $@ $<
+
+$(CLOCK): $(BUILD)/%.$(SUFFIX): tests/lib/%.c $(COMMON)
+	@mkdir -p $(@D)
+	$(COMPILE) $(PIC) -shared -o $@ $< $(LDFLAGS) -lm
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
+
+# ---- the two commands of the README. Each makes a bare machine ready first, hence the second make.
+
+deps: ## install what is missing (Debian packages); says what it does
+	@CC='$(CC)' CPPFLAGS='$(CPPFLAGS)' sh tests/tools/deps.sh $(DEPS)
+
+demo: deps ## watch the cache at work on the log of a real web server
+	@$(MAKE) --no-print-directory loadable
+	@sh tests/tools/demo.sh
+
+test: deps ## all tests; SUITE=slt (or several words) runs only that
+	@$(MAKE) --no-print-directory loadable tests
+	@BUILD=$(BUILD) DIST=$(DIST) sh tests/tools/run.sh $(SUITE)
+
+# ---- further checks
+
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN     := BUILD=build/asan DIST=build/asan/dist DEBUG=1 CFLAGS='$(SANITIZE)' STRICT=
+
+asan: deps ## unit, slt and model suites under AddressSanitizer and UBSan, with assertions
+	@$(MAKE) --no-print-directory $(ASAN) loadable tests
+	@BUILD=build/asan DIST=build/asan/dist SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),unit slt model)
+
+VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible
+
+valgrind: ## the slt suite under valgrind, with assertions
+	@$(MAKE) --no-print-directory deps DEPS='build demo test valgrind'
+	@$(MAKE) --no-print-directory BUILD=build/debug DIST=build/debug/dist DEBUG=1 CFLAGS='-O1 -g' loadable tests
+	@BUILD=build/debug DIST=build/debug/dist WRAP='$(VALGRIND)' SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),slt)
+
+soak: deps ## the long forms of the tests
+	@$(MAKE) --no-print-directory loadable tests
+	@BUILD=$(BUILD) DIST=$(DIST) SOAK=1 sh tests/tools/run.sh $(SUITE)
+
+bench: ## measure against the plain table and others; ROW=... only that row
+	@$(MAKE) --no-print-directory deps DEPS='build demo test bench'
+	@$(MAKE) --no-print-directory loadable $(BENCH)
+	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache $(if $(ROW),--row '$(ROW)')
+
+C_FILES  := $(wildcard ext/*.[ch] tests/*/*.[ch])
+EXT_C    := $(wildcard ext/*.c)
+LINT     := DEBUG=$(DEBUG) loadable tests
+
+lint: ## format, compiler warnings (gcc, clang), clang-tidy, cppcheck, gcc -fanalyzer
+	@$(MAKE) --no-print-directory deps DEPS='build test lint'
+	clang-format --dry-run -Werror $(C_FILES)
+	@$(MAKE) --no-print-directory BUILD=build/gcc DIST=build/gcc/dist CC=gcc CFLAGS='-O2 -Werror' loadable tests
+	@$(MAKE) --no-print-directory BUILD=build/clang DIST=build/clang/dist CC=clang CFLAGS='-O2 -Werror' loadable tests
+	@$(MAKE) --no-print-directory BUILD=build/analyzer DIST=build/analyzer/dist CC=gcc DEBUG=1 \
+	    CFLAGS='-O1 -Werror -fanalyzer' loadable
+	clang-tidy --quiet $(EXT_C) -- -std=c11 $(DEFINES) -UNDEBUG -Ibuild/clang
+	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
+	    --suppress=missingIncludeSystem -DHC_VERSION='""' -Ibuild/clang ext
+
+format: ## rewrite the C files as .clang-format says
+	clang-format -i $(C_FILES)
+
+# ---- installation: beside the other SQLite modules of Debian, in the ordinary library directory, where
+# `.load hybrid_cache` finds it if that directory is one that the dynamic linker searches
+
+install: loadable ## to $(DESTDIR)$(libdir); prefix=/usr/local
+	$(INSTALL) -d '$(DESTDIR)$(libdir)'
+	$(INSTALL) -m 644 $(LIBRARY) '$(DESTDIR)$(libdir)/'
+
+uninstall:
+	rm -f '$(DESTDIR)$(libdir)/$(notdir $(LIBRARY))'
+
+clean: ## remove build/ and dist/
+	rm -rf build dist
+
+help: ## this list
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile | while IFS='#' read -r name text; do \
+	    printf '  make %-10s %s\n' "$$name" "$$text"; done

@@ -1,0 +1,270 @@
+/*
+** connection.c: what one database connection has of us: its caches.
+*/
+#include "cache.h"
+#include "clock.h"
+#include "connection.h"
+
+/*
+** All connections of the process, so that a second load on one finds the first:
+** two objects on one connection would each know half of the caches. Guarded by
+** a static mutex of SQLite (NULL, and harmless, in single-thread mode).
+*/
+static HcConnection *connections;
+
+static sqlite3_mutex *connections_mutex(void) {
+    return sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
+}
+
+HcConnection *hc_connection_acquire(sqlite3 *db, int *fresh) {
+    sqlite3_mutex *mutex = connections_mutex();
+    *fresh = 0;
+    sqlite3_mutex_enter(mutex);
+    HcConnection *connection = connections;
+    while (connection && connection->db != db)
+        connection = connection->next;
+    if (connection) {
+        connection->references++;
+    } else {
+        connection = sqlite3_malloc64(sizeof *connection);
+        if (connection) {
+            memset(connection, 0, sizeof *connection);
+            connection->db = db;
+            connection->references = 1;
+            connection->vfs = hc_clock_vfs(db);
+            connection->next = connections;
+            connections = connection;
+            *fresh = 1;
+        }
+    }
+    sqlite3_mutex_leave(mutex);
+    return connection;
+}
+
+HcConnection *hc_connection_retain(HcConnection *connection) {
+    connection->references++;
+    return connection;
+}
+
+void hc_connection_release(void *pointer) {
+    HcConnection *connection = pointer;
+    if (--connection->references)
+        return;
+    sqlite3_mutex *mutex = connections_mutex();
+    sqlite3_mutex_enter(mutex);
+    HcConnection **link = &connections;
+    while (*link != connection)
+        link = &(*link)->next;
+    *link = connection->next;
+    sqlite3_mutex_leave(mutex);
+    while (connection->caches)
+        hc_connection_drop(connection, connection->caches);
+    hc_connection_forget_aliases(connection);
+    sqlite3_free(connection);
+}
+
+/* ------------------------------------------------------------- the caches */
+
+static HcCache *find_cache(HcConnection *connection, const char *schema, const char *name) {
+    HcCache *cache = connection->caches;
+    while (cache && (sqlite3_stricmp(cache->schema, schema) != 0 || sqlite3_stricmp(cache->name, name) != 0))
+        cache = cache->next;
+    return cache;
+}
+
+int hc_connection_cache(HcConnection *connection, const char *schema, const char *name, HcCache **cache) {
+    int rc = SQLITE_OK;
+    *cache = find_cache(connection, schema, name);
+    if (!*cache) {
+        rc = hc_cache_new(connection, schema, name, cache);
+        if (rc == SQLITE_OK) {
+            (*cache)->next = connection->caches;
+            connection->caches = *cache;
+        }
+    }
+    return rc;
+}
+
+void hc_connection_drop(HcConnection *connection, HcCache *cache) {
+    HcCache **link = &connection->caches;
+    while (*link != cache)
+        link = &(*link)->next;
+    *link = cache->next;
+    hc_connection_forget_aliases(connection);
+    hc_cache_drop(cache);
+}
+
+int hc_connection_rename(HcConnection *connection, HcCache *cache, const char *name) {
+    char *copy = sqlite3_mprintf("%s", name);
+    if (!copy)
+        return SQLITE_NOMEM;
+    /* A cache of that name that has gone may have left its statistics behind. */
+    HcCache *other = find_cache(connection, cache->schema, name);
+    if (other && other != cache && !other->users)
+        hc_connection_drop(connection, other);
+    sqlite3_free(cache->name);
+    cache->name = copy;
+    hc_connection_forget_aliases(connection);
+    return SQLITE_OK;
+}
+
+void hc_connection_forget_aliases(HcConnection *connection) {
+    for (int i = 0; i < HC_ALIASES; i++) {
+        sqlite3_free(connection->aliases[i].text);
+        memset(&connection->aliases[i], 0, sizeof connection->aliases[i]);
+    }
+}
+
+static void remember_alias(HcConnection *connection, const char *text, int n, HcCache *cache) {
+    HcAlias *alias = &connection->aliases[connection->next_alias];
+    sqlite3_free(alias->text);
+    memset(alias, 0, sizeof *alias);
+    alias->text = sqlite3_mprintf("%.*s", n, text);
+    if (alias->text) {
+        alias->n = n;
+        alias->cache = cache;
+        connection->next_alias = (connection->next_alias + 1) % HC_ALIASES;
+    }
+}
+
+/* -------------------------------------------------------------- resolving */
+
+static int is_table(HcConnection *connection, const char *schema, const char *name) {
+    return sqlite3_table_column_metadata(connection->db, schema, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+/* Preparing a SELECT makes SQLite connect the virtual table, which registers its cache here. */
+static int connect_table(HcConnection *connection, const char *schema, const char *name, HcCache **cache) {
+    sqlite3_stmt *stmt = NULL;
+    char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".\"%w\"", schema, name);
+    int rc = sql ? sqlite3_prepare_v2(connection->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    sqlite3_finalize(stmt);
+    *cache = rc == SQLITE_OK ? find_cache(connection, schema, name) : NULL;
+    if (*cache && !(*cache)->users)
+        *cache = NULL;
+    return rc;
+}
+
+typedef struct NameList {
+    char **names;
+    int count;
+} NameList;
+
+static void free_names(NameList *list) {
+    for (int i = 0; i < list->count; i++)
+        sqlite3_free(list->names[i]);
+    sqlite3_free(list->names);
+}
+
+/* The texts in column `column` of a query. Takes `sql`. */
+static int list_names(sqlite3 *db, char *sql, int column, NameList *list) {
+    sqlite3_stmt *stmt = NULL;
+    int rc = sql ? sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    list->names = NULL;
+    list->count = 0;
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(stmt, column);
+        char **names = sqlite3_realloc64(list->names, ((sqlite3_uint64)list->count + 1) * sizeof *names);
+        if (names)
+            list->names = names;
+        if (!names || !text || !(names[list->count] = sqlite3_mprintf("%s", text)))
+            rc = SQLITE_NOMEM;
+        else
+            list->count++;
+    }
+    int finalized = sqlite3_finalize(stmt);
+    return rc == SQLITE_OK ? finalized : rc;
+}
+
+/* Names of the databases in the order in which SQLite looks for a table. */
+static int list_schemas(HcConnection *connection, NameList *list) {
+    int rc = list_names(connection->db, sqlite3_mprintf("PRAGMA database_list"), 1, list);
+    for (int i = 1; rc == SQLITE_OK && i < list->count; i++) {
+        if (sqlite3_stricmp(list->names[i], "temp") == 0) {
+            char *temp = list->names[i];
+            memmove(list->names + 1, list->names, (size_t)i * sizeof *list->names);
+            list->names[0] = temp;
+            break;
+        }
+    }
+    return rc;
+}
+
+/* Where 'name' or 'schema.name' is: sets *schema (borrowed from the list) and *name (from text). */
+static int locate(HcConnection *connection, const char *text, const NameList *schemas, const char **schema,
+                  const char **name) {
+    for (int i = 0; i < schemas->count; i++) {
+        if (is_table(connection, schemas->names[i], text)) {
+            *schema = schemas->names[i];
+            *name = text;
+            return 1;
+        }
+    }
+    for (int i = 0; i < schemas->count; i++) {
+        size_t n = strlen(schemas->names[i]);
+        if (sqlite3_strnicmp(text, schemas->names[i], (int)n) == 0 && text[n] == '.' &&
+            is_table(connection, schemas->names[i], text + n + 1)) {
+            *schema = schemas->names[i];
+            *name = text + n + 1;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcCache **cache, char **message) {
+    for (int i = 0; i < HC_ALIASES; i++) {
+        HcAlias *alias = &connection->aliases[i];
+        if (alias->n == n && alias->text && memcmp(alias->text, text, (size_t)n) == 0) {
+            *cache = alias->cache;
+            return SQLITE_OK;
+        }
+    }
+    NameList schemas;
+    const char *schema, *name;
+    char *copy = sqlite3_mprintf("%.*s", n, text);
+    int rc = list_schemas(connection, &schemas);
+    *cache = NULL;
+    if (!copy)
+        rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK && ((int)strlen(copy) != n || !locate(connection, copy, &schemas, &schema, &name))) {
+        *message = sqlite3_mprintf("hybrid_cache: no such cache: %s", copy);
+        rc = SQLITE_ERROR;
+    } else if (rc == SQLITE_OK) {
+        rc = connect_table(connection, schema, name, cache);
+        if (rc != SQLITE_OK) {
+            *message = sqlite3_mprintf("hybrid_cache: %s: %s", copy, sqlite3_errmsg(connection->db));
+        } else if (!*cache) {
+            *message = sqlite3_mprintf("hybrid_cache: %s is not a hybrid_cache table", copy);
+            rc = SQLITE_ERROR;
+        } else {
+            remember_alias(connection, text, n, *cache);
+        }
+    }
+    free_names(&schemas);
+    sqlite3_free(copy);
+    return rc;
+}
+
+int hc_connection_find_all(HcConnection *connection) {
+    NameList schemas, tables;
+    int rc = list_schemas(connection, &schemas);
+    for (int i = 0; rc == SQLITE_OK && i < schemas.count; i++) {
+        rc = list_names(connection->db,
+                        sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_master WHERE type = 'table' AND "
+                                        "sql LIKE 'CREATE VIRTUAL TABLE%%hybrid_cache%%'",
+                                        schemas.names[i]),
+                        0, &tables);
+        for (int j = 0; rc == SQLITE_OK && j < tables.count; j++) {
+            HcCache *cache;
+            /* One that cannot be connected is not listed; a SELECT from it tells why. */
+            if (connect_table(connection, schemas.names[i], tables.names[j], &cache) == SQLITE_NOMEM)
+                rc = SQLITE_NOMEM;
+        }
+        free_names(&tables);
+    }
+    free_names(&schemas);
+    return rc;
+}

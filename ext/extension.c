@@ -1,0 +1,36 @@
+/*
+** extension.c: the entry point: version gate and registration, nothing else.
+**
+** Registration is cheap and silent: no SQL, no I/O, no L1. Some hosts open a
+** connection for every request (DISTRIBUTED.md R2).
+*/
+#include <sqlite3ext.h>
+SQLITE_EXTENSION_INIT1
+
+#include "functions.h"
+#include "hybrid_cache.h"
+#include "module.h"
+
+int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
+    int fresh;
+    (void)api;
+    SQLITE_EXTENSION_INIT2(api);
+    if (sqlite3_libversion_number() < HC_HOST_FLOOR) {
+        if (message)
+            *message = sqlite3_mprintf("hybrid_cache needs SQLite 3.31.0 or later, this is %s", sqlite3_libversion());
+        return SQLITE_ERROR;
+    }
+    HcConnection *connection = hc_connection_acquire(db, &fresh);
+    if (!connection)
+        return SQLITE_NOMEM;
+    int rc = SQLITE_OK;
+    if (fresh) {
+        rc = hc_module_register(connection);
+        if (rc == SQLITE_OK)
+            rc = hc_stats_table_register(connection);
+        if (rc == SQLITE_OK)
+            rc = hc_functions_register(connection);
+    }
+    hc_connection_release(connection);
+    return rc;
+}

@@ -1,0 +1,53 @@
+/*
+** host.h: the SQLite that this code runs inside.
+**
+** Every unit includes this instead of sqlite3ext.h. A header newer than the
+** host reads past the end of the host's routine table, so whatever is younger
+** than the floor is asked for by hc_host_has() first.
+*/
+#ifndef HC_HOST_H
+#define HC_HOST_H
+
+#include <sqlite3ext.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+SQLITE_EXTENSION_INIT3
+
+/* The oldest host: SQLITE_INNOCUOUS and SQLITE_DIRECTONLY came with it. */
+#define HC_HOST_FLOOR 3031000
+
+/* sqlite3_txn_state() */
+#define HC_HOST_TXN_STATE 3034000
+/* sqlite3_is_interrupted() */
+#define HC_HOST_INTERRUPT 3041000
+
+static inline int hc_host_has(int version) {
+    return sqlite3_libversion_number() >= version;
+}
+
+/*
+** The state of the transaction on one schema: -1 where the host cannot tell,
+** else SQLITE_TXN_NONE, _READ or _WRITE (0, 1, 2).
+*/
+static inline int hc_host_txn_state(sqlite3 *db, const char *schema) {
+#if SQLITE_VERSION_NUMBER >= HC_HOST_TXN_STATE
+    if (hc_host_has(HC_HOST_TXN_STATE))
+        return sqlite3_txn_state(db, schema);
+#endif
+    (void)db;
+    (void)schema;
+    return -1;
+}
+
+/* True if sqlite3_interrupt() was called: the long loops ask between rows. */
+static inline int hc_host_interrupted(sqlite3 *db) {
+#if SQLITE_VERSION_NUMBER >= HC_HOST_INTERRUPT
+    if (hc_host_has(HC_HOST_INTERRUPT))
+        return sqlite3_is_interrupted(db);
+#endif
+    (void)db;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,501 @@
+/*
+** l2.c: the disk tier of one cache: its shadow tables and the statements on them.
+*/
+#include "clock.h"
+#include "l2.h"
+#include "schema.h"
+
+const char *const hc_l2_suffixes[] = {"data", "meta", NULL};
+
+/* The blob of the meta row: 8 words, then the buckets. */
+#define STATE_WORDS (8 + HC_BUCKETS)
+#define STATE_BYTES (STATE_WORDS * 8)
+
+/* The columns that hc_l2_read_row() expects, in its order. */
+#define HEAD_COLUMNS "id, key, expires, tag, size, sum"
+
+/* %1 stands for the data table, %2 for the meta table. */
+static const char *const statement_sql[HC_L2_STATEMENTS] = {
+    [HC_L2_META] = "SELECT format, store, seed, options, state FROM %2 WHERE id = 1",
+    [HC_L2_META_OPTIONS] = "UPDATE %2 SET options = ?1 WHERE id = 1",
+    [HC_L2_META_REPLACE] = "REPLACE INTO %2(id, format, store, seed, options, state) VALUES(1, ?1, ?2, ?3, ?4, ?5)",
+    [HC_L2_FIND] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE key = ?1",
+    [HC_L2_HEAD] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE key = ?1",
+    [HC_L2_INSERT] = "INSERT INTO %1(key, expires, tag, size, used, sum, value) VALUES(?2, ?3, ?4, ?5, 0, ?6, ?7)",
+    [HC_L2_REPLACE] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6, value = ?7 "
+                      "WHERE id = ?1",
+    [HC_L2_TOUCH] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
+    [HC_L2_USE] = "UPDATE %1 SET used = 1 WHERE key = ?1 AND used = 0",
+    [HC_L2_UNUSE] = "UPDATE %1 SET used = 0 WHERE id = ?1",
+    [HC_L2_DELETE] = "DELETE FROM %1 WHERE id = ?1",
+    [HC_L2_CLEAR] = "DELETE FROM %1",
+    [HC_L2_EXPIRED] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2",
+    [HC_L2_SWEEP] = "SELECT " HEAD_COLUMNS ", used FROM %1 WHERE id > ?1 AND id <> ?2 ORDER BY id LIMIT ?3",
+    [HC_L2_WALK] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE id > ?1 ORDER BY id LIMIT ?2",
+};
+
+/* Expands %1 and %2 of a statement, or {schema}, {name} and {n} of the schema. */
+static char *expand(const HcL2 *l2, const char *text, int n) {
+    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    for (const char *at = text; *at; at++) {
+        if (at[0] == '%' && (at[1] == '1' || at[1] == '2')) {
+            sqlite3_str_appendf(sql, "\"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[at[1] - '1']);
+            at++;
+        } else if (strncmp(at, "{schema}", 8) == 0) {
+            sqlite3_str_appendf(sql, "%w", l2->schema);
+            at += 7;
+        } else if (strncmp(at, "{name}", 6) == 0) {
+            sqlite3_str_appendf(sql, "%w", l2->name);
+            at += 5;
+        } else if (strncmp(at, "{n}", 3) == 0) {
+            if (n)
+                sqlite3_str_appendf(sql, "%d", n);
+            at += 2;
+        } else {
+            sqlite3_str_append(sql, at, 1);
+        }
+    }
+    return sqlite3_str_finish(sql);
+}
+
+int hc_l2_init(HcL2 *l2, sqlite3 *db, const char *schema, const char *name) {
+    memset(l2, 0, sizeof *l2);
+    l2->db = db;
+    l2->schema = sqlite3_mprintf("%s", schema);
+    l2->name = sqlite3_mprintf("%s", name);
+    return l2->schema && l2->name ? SQLITE_OK : SQLITE_NOMEM;
+}
+
+void hc_l2_finalize(HcL2 *l2) {
+    for (int i = 0; i < HC_L2_STATEMENTS; i++) {
+        sqlite3_finalize(l2->statements[i]);
+        l2->statements[i] = NULL;
+    }
+    sqlite3_finalize(l2->spare);
+    l2->spare = NULL;
+}
+
+void hc_l2_free(HcL2 *l2) {
+    hc_l2_finalize(l2);
+    sqlite3_free(l2->schema);
+    sqlite3_free(l2->name);
+    l2->schema = l2->name = NULL;
+}
+
+static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
+    int rc = SQLITE_NOMEM;
+    if (sql)
+        rc = sqlite3_prepare_v3(l2->db, sql, -1, SQLITE_PREPARE_PERSISTENT | SQLITE_PREPARE_NO_VTAB, stmt, NULL);
+    sqlite3_free(sql);
+    /* Only a missing or replaced shadow table makes one of our statements wrong. */
+    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+}
+
+int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt) {
+    int rc = SQLITE_OK;
+    if (!l2->statements[id])
+        rc = prepare(l2, expand(l2, statement_sql[id], 0), &l2->statements[id]);
+    *stmt = l2->statements[id];
+    return rc;
+}
+
+void hc_l2_close(HcL2 *l2, HcStatement id) {
+    if (l2->statements[id]) {
+        sqlite3_reset(l2->statements[id]);
+        sqlite3_clear_bindings(l2->statements[id]);
+    }
+}
+
+static int failure(int rc) {
+    /* "no such table" can come from a step as well: it prepares anew after a schema change. */
+    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+}
+
+int hc_l2_run(HcL2 *l2, HcStatement id) {
+    int rc = sqlite3_step(l2->statements[id]);
+    hc_l2_close(l2, id);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : failure(rc);
+}
+
+/* ------------------------------------------------------------------ DDL */
+
+/* Is there anything of that name in the schema? The same answer on every node. */
+static int name_taken(HcL2 *l2, const char *suffix, int n, int *taken) {
+    sqlite3_stmt *stmt = NULL;
+    char *sql = n ? sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master WHERE name = '%q_data_%s%d' COLLATE NOCASE",
+                                    l2->schema, l2->name, suffix, n)
+                  : sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master WHERE name = '%q_data_%s' COLLATE NOCASE",
+                                    l2->schema, l2->name, suffix);
+    int rc = sql ? sqlite3_prepare_v2(l2->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    if (rc == SQLITE_OK) {
+        *taken = sqlite3_step(stmt) == SQLITE_ROW;
+        rc = sqlite3_finalize(stmt);
+    }
+    return rc;
+}
+
+static int free_index_number(HcL2 *l2, int *number) {
+    int rc = SQLITE_OK, taken = 1;
+    for (*number = 0; rc == SQLITE_OK && taken;) {
+        rc = name_taken(l2, "expires", *number, &taken);
+        if (rc == SQLITE_OK && !taken)
+            rc = name_taken(l2, "tag", *number, &taken);
+        if (taken)
+            *number = *number ? *number + 1 : 2;
+    }
+    return rc;
+}
+
+/*
+** `draw`: store id and seed are drawn at random. Otherwise (clock=caller) they
+** follow from what every node of a statement-replicating engine knows.
+*/
+int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message) {
+    HcMeta meta;
+    int n = 0;
+    char *error = NULL;
+    memset(&meta, 0, sizeof meta);
+    if (draw) {
+        sqlite3_randomness((int)sizeof meta.store, &meta.store);
+        sqlite3_randomness((int)sizeof meta.seed, &meta.seed);
+    } else {
+        HcValue text = {.type = SQLITE_TEXT, .data = l2->name, .n = (uint32_t)strlen(l2->name)};
+        meta.seed = hc_value_hash(&text, 1);
+        meta.store = (sqlite3_int64)hc_value_hash(&text, 2);
+    }
+    meta.state.version = hc_mix((uint64_t)meta.store, meta.seed);
+    meta.options = options;
+    int rc = free_index_number(l2, &n);
+    if (rc == SQLITE_OK) {
+        char *sql = expand(l2, hc_schema_sql, n);
+        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, &error) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    if (rc == SQLITE_OK)
+        rc = hc_l2_write_meta(l2, &meta);
+    else if (rc == SQLITE_ERROR && error)
+        /* Such as: table "cache_data" already exists. The one message that has to name a shadow table. */
+        *message = sqlite3_mprintf("%s: the cache \"%w\" needs this name for itself", error, l2->name);
+    sqlite3_free(error);
+    return rc;
+}
+
+int hc_l2_drop(HcL2 *l2) {
+    int rc = SQLITE_OK;
+    hc_l2_finalize(l2);
+    for (int i = 0; rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
+        char *sql = sqlite3_mprintf("DROP TABLE IF EXISTS \"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[i]);
+        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    return rc;
+}
+
+int hc_l2_rename(HcL2 *l2, const char *name) {
+    int rc = SQLITE_OK;
+    char *copy = sqlite3_mprintf("%s", name);
+    hc_l2_finalize(l2);
+    for (int i = 0; copy && rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
+        char *sql = sqlite3_mprintf("ALTER TABLE \"%w\".\"%w_%s\" RENAME TO \"%w_%s\"", l2->schema, l2->name,
+                                    hc_l2_suffixes[i], name, hc_l2_suffixes[i]);
+        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    if (!copy)
+        rc = SQLITE_NOMEM;
+    if (rc == SQLITE_OK) {
+        sqlite3_free(l2->name);
+        l2->name = copy;
+    } else {
+        sqlite3_free(copy);
+    }
+    return rc;
+}
+
+/* ----------------------------------------------------------- the meta row */
+
+static uint64_t get_word(const unsigned char *from) {
+    uint64_t word = 0;
+    for (int i = 7; i >= 0; i--)
+        word = word << 8 | from[i];
+    return word;
+}
+
+static void put_word(unsigned char *to, uint64_t word) {
+    for (int i = 0; i < 8; i++, word >>= 8)
+        to[i] = (unsigned char)(word & 0xff);
+}
+
+static void decode_state(const unsigned char *blob, HcState *state) {
+    state->version = get_word(blob);
+    state->entries = (sqlite3_int64)get_word(blob + 8);
+    state->bytes = (sqlite3_int64)get_word(blob + 16);
+    state->hand = (sqlite3_int64)get_word(blob + 24);
+    for (int i = 0; i < HC_BUCKETS; i++)
+        state->bucket[i] = get_word(blob + 64 + 8 * i);
+}
+
+static void encode_state(const HcState *state, unsigned char *blob) {
+    memset(blob, 0, 64);
+    put_word(blob, state->version);
+    put_word(blob + 8, (uint64_t)state->entries);
+    put_word(blob + 16, (uint64_t)state->bytes);
+    put_word(blob + 24, (uint64_t)state->hand);
+    for (int i = 0; i < HC_BUCKETS; i++)
+        put_word(blob + 64 + 8 * i, state->bucket[i]);
+}
+
+int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_META, &stmt);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        sqlite3_int64 format = sqlite3_column_int64(stmt, 0);
+        const unsigned char *options = sqlite3_column_text(stmt, 3);
+        const unsigned char *state = sqlite3_column_blob(stmt, 4);
+        if (format > HC_FORMAT && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER) {
+            *message = sqlite3_mprintf("hybrid_cache: \"%w\" was written by a newer version (format %lld, this one knows "
+                                       "up to %d): upgrade the extension",
+                                       l2->name, format, HC_FORMAT);
+            rc = SQLITE_CORRUPT_VTAB;
+        } else if (format != HC_FORMAT || sqlite3_column_type(stmt, 1) != SQLITE_INTEGER ||
+                   sqlite3_column_type(stmt, 2) != SQLITE_INTEGER || sqlite3_column_type(stmt, 3) != SQLITE_TEXT ||
+                   sqlite3_column_type(stmt, 4) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 4) != STATE_BYTES ||
+                   !options || !state) {
+            rc = SQLITE_CORRUPT_VTAB;
+        } else {
+            meta->store = sqlite3_column_int64(stmt, 1);
+            meta->seed = (uint64_t)sqlite3_column_int64(stmt, 2);
+            meta->options = (const char *)options;
+            decode_state(state, &meta->state);
+            if (meta->state.entries >= 0 && meta->state.bytes >= 0)
+                return SQLITE_OK;
+            rc = SQLITE_CORRUPT_VTAB;
+        }
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_CORRUPT_VTAB;
+    }
+    hc_l2_close(l2, HC_L2_META);
+    return failure(rc);
+}
+
+/*
+** Through the incremental blob interface, not an UPDATE: this runs in xSync,
+** and an UPDATE there would leave its own count behind as changes():
+**
+**     BEGIN; DELETE FROM cache; COMMIT; SELECT changes();  -- the rows deleted
+*/
+int hc_l2_write_state(HcL2 *l2, const HcState *state) {
+    unsigned char blob[STATE_BYTES];
+    sqlite3_blob *handle = NULL;
+    char *table = sqlite3_mprintf("%s_meta", l2->name);
+    int rc = table ? sqlite3_blob_open(l2->db, l2->schema, table, "state", 1, 1, &handle) : SQLITE_NOMEM;
+    encode_state(state, blob);
+    if (rc == SQLITE_OK && sqlite3_blob_bytes(handle) != STATE_BYTES)
+        rc = SQLITE_CORRUPT_VTAB;
+    if (rc == SQLITE_OK)
+        rc = sqlite3_blob_write(handle, blob, STATE_BYTES, 0);
+    int closed = sqlite3_blob_close(handle);
+    sqlite3_free(table);
+    return failure(rc == SQLITE_OK ? closed : rc);
+}
+
+int hc_l2_write_options(HcL2 *l2, const char *options) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_META_OPTIONS, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(stmt, 1, options, -1, SQLITE_STATIC);
+    return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_META_OPTIONS) : rc;
+}
+
+int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
+    unsigned char blob[STATE_BYTES];
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_META_REPLACE, &stmt);
+    if (rc != SQLITE_OK)
+        return rc;
+    encode_state(&meta->state, blob);
+    sqlite3_bind_int(stmt, 1, HC_FORMAT);
+    sqlite3_bind_int64(stmt, 2, meta->store);
+    sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
+    rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
+    return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_META_REPLACE) : rc;
+}
+
+/* ---------------------------------------------------------------- the rows */
+
+uint64_t hc_row_sum_head(const HcRow *row) {
+    HcKey key;
+    uint64_t bits;
+    hc_key_make(&row->key, &key);
+    memcpy(&bits, &row->expires, sizeof bits);
+    return hc_key_hash(&key, 16) ^ hc_mix(bits, hc_value_hash(&row->tag, 32));
+}
+
+uint64_t hc_row_sum(const HcRow *row) {
+    return hc_row_sum_head(row) ^ hc_value_hash(&row->value, 48);
+}
+
+sqlite3_int64 hc_row_size(const HcRow *row) {
+    return (sqlite3_int64)row->key.n + row->value.n + row->tag.n + HC_ROW_OVERHEAD;
+}
+
+int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row) {
+    int rc;
+    memset(row, 0, sizeof *row);
+    row->id = sqlite3_column_int64(stmt, 0);
+    rc = hc_value_read(sqlite3_column_value(stmt, 1), utf16, &row->key);
+    if (rc == SQLITE_OK)
+        rc = hc_value_read(sqlite3_column_value(stmt, 3), utf16, &row->tag);
+    if (rc == SQLITE_OK && with_value)
+        rc = hc_value_read(sqlite3_column_value(stmt, 6), utf16, &row->value);
+    if (rc != SQLITE_OK)
+        return rc;
+    int expires_type = sqlite3_column_type(stmt, 2);
+    int sum_type = sqlite3_column_type(stmt, 5);
+    row->expires = sqlite3_column_double(stmt, 2);
+    row->size = sqlite3_column_int64(stmt, 4);
+    row->sum = (uint64_t)sqlite3_column_int64(stmt, 5);
+    row->has_sum = sum_type == SQLITE_INTEGER;
+    row->damaged = row->key.type == SQLITE_NULL || (expires_type != SQLITE_INTEGER && expires_type != SQLITE_FLOAT) ||
+                   (row->tag.type != SQLITE_TEXT && row->tag.type != SQLITE_NULL) ||
+                   sqlite3_column_type(stmt, 4) != SQLITE_INTEGER || row->size < 0 ||
+                   (sum_type != SQLITE_INTEGER && sum_type != SQLITE_NULL) ||
+                   (with_value && row->has_sum && row->sum != hc_row_sum(row));
+    return SQLITE_OK;
+}
+
+int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row) {
+    sqlite3_stmt *stmt = l2->statements[id];
+    int rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW) {
+        int read = hc_l2_read_row(stmt, l2->utf16, id == HC_L2_FIND || id == HC_L2_WALK, row);
+        if (read == SQLITE_OK)
+            return SQLITE_ROW;
+        rc = read;
+    }
+    hc_l2_close(l2, id);
+    return failure(rc);
+}
+
+int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, find_or_head, &stmt);
+    if (rc == SQLITE_OK)
+        rc = hc_value_bind(stmt, 1, &key->form);
+    return rc == SQLITE_OK ? hc_l2_next(l2, find_or_head, row) : rc;
+}
+
+static int bind_expires(sqlite3_stmt *stmt, int index, double expires) {
+    /* A whole number of seconds is an INTEGER: shorter, and what unixepoch() gives. */
+    if (expires > -9e15 && expires < 9e15 && (double)(sqlite3_int64)expires == expires)
+        return sqlite3_bind_int64(stmt, index, (sqlite3_int64)expires);
+    return sqlite3_bind_double(stmt, index, expires);
+}
+
+/* Parameters ?1 to ?6 of INSERT, REPLACE and TOUCH, ?7 of the first two. */
+static int write_row(HcL2 *l2, HcStatement id, const HcRow *row) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, id, &stmt);
+    if (rc == SQLITE_OK && id != HC_L2_INSERT)
+        rc = sqlite3_bind_int64(stmt, 1, row->id);
+    if (rc == SQLITE_OK)
+        rc = hc_value_bind(stmt, 2, &row->key);
+    if (rc == SQLITE_OK)
+        rc = bind_expires(stmt, 3, row->expires);
+    if (rc == SQLITE_OK)
+        rc = hc_value_bind(stmt, 4, &row->tag);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 5, row->size);
+    if (rc == SQLITE_OK && row->has_sum)
+        rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)row->sum);
+    if (rc == SQLITE_OK && id != HC_L2_TOUCH)
+        rc = hc_value_bind(stmt, 7, &row->value);
+    if (rc == SQLITE_OK)
+        return hc_l2_run(l2, id);
+    hc_l2_close(l2, id);
+    return rc;
+}
+
+int hc_l2_insert(HcL2 *l2, const HcRow *row) {
+    return write_row(l2, HC_L2_INSERT, row);
+}
+
+int hc_l2_replace(HcL2 *l2, const HcRow *row) {
+    return write_row(l2, HC_L2_REPLACE, row);
+}
+
+int hc_l2_touch(HcL2 *l2, const HcRow *row) {
+    return write_row(l2, HC_L2_TOUCH, row);
+}
+
+int hc_l2_delete(HcL2 *l2, sqlite3_int64 id) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_DELETE, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 1, id);
+    return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_DELETE) : rc;
+}
+
+/* --------------------------------------------------------------- the scans */
+
+int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
+    if (l2->spare && l2->spare_shape == shape) {
+        *stmt = l2->spare;
+        l2->spare = NULL;
+        return SQLITE_OK;
+    }
+    static const char *const columns[] = {"", "key", "tag", "expires"};
+    const char *column = columns[shape & HC_SCAN_BY];
+    const char *glue = " WHERE ";
+    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS "%s FROM \"%w\".\"%w_%s\"", shape & HC_SCAN_VALUE ? ", value" : "",
+                        l2->schema, l2->name, hc_l2_suffixes[0]);
+    if ((shape & HC_SCAN_BY) == HC_SCAN_TAG) {
+        sqlite3_str_appendf(sql, "%stag = ?1", glue);
+        glue = " AND ";
+    }
+    if (shape & (HC_SCAN_GT | HC_SCAN_GE)) {
+        sqlite3_str_appendf(sql, "%s%s %s ?1", glue, column, shape & HC_SCAN_GT ? ">" : ">=");
+        glue = " AND ";
+    }
+    if (shape & (HC_SCAN_LT | HC_SCAN_LE)) {
+        sqlite3_str_appendf(sql, "%s%s %s ?2", glue, column, shape & HC_SCAN_LT ? "<" : "<=");
+        glue = " AND ";
+    }
+    if (shape & HC_SCAN_LIVE)
+        /* The unary plus keeps SQLite from choosing the index on expires for it: most rows are live. */
+        sqlite3_str_appendf(sql, "%s+expires > ?3", glue);
+    if (shape & HC_SCAN_ORDER)
+        sqlite3_str_appendf(sql, " ORDER BY key%s", shape & HC_SCAN_DESC ? " DESC" : "");
+    return prepare(l2, sqlite3_str_finish(sql), stmt);
+}
+
+void hc_l2_scan_close(HcL2 *l2, int shape, sqlite3_stmt *stmt) {
+    if (!stmt)
+        return;
+    sqlite3_reset(stmt);
+    sqlite3_clear_bindings(stmt);
+    sqlite3_finalize(l2->spare);
+    l2->spare = stmt;
+    l2->spare_shape = shape;
+}
+
+/* ------------------------------------------------------------------ messages */
+
+char *hc_l2_message(const HcL2 *l2, int rc) {
+    switch (rc & 0xff) {
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return sqlite3_mprintf("hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
+                               "VALUES('rebuild'), or DROP TABLE and create it anew",
+                               l2->name, l2->name, l2->name);
+    default:
+        return sqlite3_mprintf("hybrid_cache: \"%w\": %s", l2->name, sqlite3_errstr(rc));
+    }
+}

@@ -1,0 +1,150 @@
+/*
+** l2.h: the disk tier of one cache: its shadow tables and the statements on them.
+**
+** Knows no L1. Every function that reads or writes returns a result code of
+** SQLite. Statements are prepared on first use, belong to the virtual table
+** (sqlite3_close() would refuse if functions or the module kept them), and are
+** handed back reset: whoever opens one closes it before returning to SQLite.
+*/
+#ifndef HC_L2_H
+#define HC_L2_H
+
+#include "value.h"
+
+#define HC_FORMAT 1
+
+/* What a row costs beside key, value and tag: record headers, two index entries, their cells. */
+#define HC_ROW_OVERHEAD 64
+
+/* Keys fall into so many buckets; a changed bucket tells the others' L1 what to forget. */
+#define HC_BUCKETS 256
+
+/* The `state` of the meta row, see sql/schema.sql. */
+typedef struct HcState {
+    uint64_t version; /* changes with every write, chained over what was written */
+    sqlite3_int64 entries;
+    sqlite3_int64 bytes;
+    sqlite3_int64 hand; /* the sweep of eviction continues after this id */
+    uint64_t bucket[HC_BUCKETS];
+} HcState;
+
+typedef struct HcMeta {
+    sqlite3_int64 store;
+    uint64_t seed;
+    const char *options; /* borrowed until hc_l2_close */
+    HcState state;
+} HcMeta;
+
+typedef struct HcRow {
+    sqlite3_int64 id;
+    HcValue key, tag, value;
+    double expires;
+    sqlite3_int64 size;
+    int has_sum;
+    uint64_t sum;
+    int damaged; /* a column has a type or the row a checksum that it cannot have */
+} HcRow;
+
+typedef enum HcStatement {
+    HC_L2_META,
+    HC_L2_META_OPTIONS,
+    HC_L2_META_REPLACE,
+    HC_L2_FIND,    /* a row by key, the value with it */
+    HC_L2_HEAD,    /* the same without the value */
+    HC_L2_INSERT,
+    HC_L2_REPLACE, /* all columns of a row by id */
+    HC_L2_TOUCH,   /* all but the value */
+    HC_L2_USE,     /* the use bit, by key */
+    HC_L2_UNUSE,   /* the use bit off, by id */
+    HC_L2_DELETE,
+    HC_L2_CLEAR,
+    HC_L2_EXPIRED, /* in the order of expiry */
+    HC_L2_SWEEP,   /* in the order of writing, after an id */
+    HC_L2_WALK,    /* all rows with their values, by id */
+    HC_L2_STATEMENTS
+} HcStatement;
+
+/* How a scan restricts and orders: bits of the index number of the planner. */
+enum {
+    HC_SCAN_ALL = 0,
+    HC_SCAN_KEY = 1,     /* key between two bounds */
+    HC_SCAN_TAG = 2,     /* tag = ? */
+    HC_SCAN_EXPIRES = 3, /* expires between two bounds */
+    HC_SCAN_BY = 3,      /* mask of the above */
+    HC_SCAN_GT = 4,
+    HC_SCAN_GE = 8,
+    HC_SCAN_LT = 16,
+    HC_SCAN_LE = 32,
+    HC_SCAN_ORDER = 64, /* in the order of the key */
+    HC_SCAN_DESC = 128,
+    HC_SCAN_LIVE = 256,  /* only rows that expire after the last parameter */
+    HC_SCAN_VALUE = 512, /* the value is read, and the checksum verified */
+    HC_SCANS = 1024
+};
+
+typedef struct HcL2 {
+    sqlite3 *db;
+    char *schema;
+    char *name;
+    int utf16;
+    sqlite3_stmt *statements[HC_L2_STATEMENTS];
+    /* One idle scan kept for the next cursor of the same shape. */
+    sqlite3_stmt *spare;
+    int spare_shape;
+} HcL2;
+
+/* The suffixes of the shadow tables, NULL-terminated: create, drop, rename and xShadowName go by it. */
+extern const char *const hc_l2_suffixes[];
+
+int hc_l2_init(HcL2 *l2, sqlite3 *db, const char *schema, const char *name);
+void hc_l2_finalize(HcL2 *l2); /* the statements; they come back on demand */
+void hc_l2_free(HcL2 *l2);
+
+/* DDL. *message gets the text of a failure that a user can do something about. */
+int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message);
+int hc_l2_drop(HcL2 *l2);
+int hc_l2_rename(HcL2 *l2, const char *name);
+
+/* Opens the statement: prepared, ready to be bound. NULL stays in *stmt on failure. */
+int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);
+/* Resets it and drops what it borrowed. Harmless where it is not open. */
+void hc_l2_close(HcL2 *l2, HcStatement id);
+/* open, step once to the end, close: for writes bound in between. */
+int hc_l2_run(HcL2 *l2, HcStatement id);
+
+/*
+** Reads the meta row and leaves the statement (and so the read transaction)
+** open. SQLITE_CORRUPT_VTAB where it is missing, malformed or of a newer format
+** (then *message tells which).
+*/
+int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message);
+int hc_l2_write_state(HcL2 *l2, const HcState *state);
+int hc_l2_write_options(HcL2 *l2, const char *options);
+/* A new meta row, whatever was there. */
+int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta);
+
+/* SQLITE_ROW (row filled, statement open), SQLITE_DONE (closed) or an error (closed). */
+int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row);
+/* Steps a statement whose columns are those of HEAD (and value): as above. */
+int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row);
+/* Reads the present row of such a statement. */
+int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row);
+
+int hc_l2_insert(HcL2 *l2, const HcRow *row);                    /* row->id is ignored */
+int hc_l2_replace(HcL2 *l2, const HcRow *row);                   /* by row->id */
+int hc_l2_touch(HcL2 *l2, const HcRow *row);                     /* by row->id, the value stays */
+int hc_l2_delete(HcL2 *l2, sqlite3_int64 id);
+
+/* A scan of its own statement, for a cursor. Bound by the caller: ?1 low or tag, ?2 high, ?3 now. */
+int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt);
+void hc_l2_scan_close(HcL2 *l2, int shape, sqlite3_stmt *stmt);
+
+/* The checksum, and the part of it that a touch changes. */
+uint64_t hc_row_sum(const HcRow *row);
+uint64_t hc_row_sum_head(const HcRow *row);
+sqlite3_int64 hc_row_size(const HcRow *row);
+
+/* A text for a failure of L2 that names the cache and the remedy and no shadow table. Free with sqlite3_free. */
+char *hc_l2_message(const HcL2 *l2, int rc);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+** maintenance.c: looking for damage in L2, and mending it.
+*/
+#include "maintenance.h"
+
+/* More findings than this are counted, not told. */
+#define FINDINGS_TOLD 10
+/* Rows read between two writes of a rebuild. */
+#define BATCH 64
+
+typedef struct Findings {
+    sqlite3_str *text;
+    int count;
+} Findings;
+
+static void find(Findings *findings, const char *format, ...) {
+    va_list arguments;
+    if (++findings->count > FINDINGS_TOLD)
+        return;
+    va_start(arguments, format);
+    sqlite3_str_appendall(findings->text, findings->count > 1 ? "; " : "");
+    sqlite3_str_vappendf(findings->text, format, arguments);
+    va_end(arguments);
+}
+
+/* Walks the rows after `id`; at most `limit` of them, -1 = all. */
+static int walk_open(HcCache *cache, sqlite3_int64 id, int limit) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(&cache->l2, HC_L2_WALK, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 1, id);
+    return rc == SQLITE_OK ? sqlite3_bind_int(stmt, 2, limit) : rc;
+}
+
+/* Id below all ids: a negative one can only have been written by hand, but counts. */
+#define BELOW_ALL (-9223372036854775807LL - 1)
+
+static int check_rows(HcCache *cache, const HcState *state, Findings *findings) {
+    HcRow row;
+    sqlite3_int64 entries = 0, bytes = 0;
+    int rc = walk_open(cache, BELOW_ALL, -1);
+    while (rc == SQLITE_OK && (rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
+        HcRow same;
+        HcKey key;
+        rc = hc_host_interrupted(cache->connection->db) ? SQLITE_INTERRUPT : SQLITE_OK;
+        entries++;
+        bytes += row.size > 0 ? row.size : 0;
+        if (row.damaged) {
+            find(findings, "entry %lld is damaged", row.id);
+            continue;
+        }
+        if (row.size != hc_row_size(&row))
+            find(findings, "entry %lld has %lld bytes, not %lld", row.id, hc_row_size(&row), row.size);
+        hc_key_make(&row.key, &key);
+        int found = rc == SQLITE_OK ? hc_l2_find(&cache->l2, HC_L2_HEAD, &key, &same) : SQLITE_DONE;
+        if (rc == SQLITE_OK && (found != SQLITE_ROW || same.id != row.id))
+            find(findings, "entry %lld is not found by its key", row.id);
+        hc_l2_close(&cache->l2, HC_L2_HEAD);
+    }
+    hc_l2_close(&cache->l2, HC_L2_WALK);
+    if (rc != SQLITE_DONE)
+        return rc;
+    if (entries != state->entries)
+        find(findings, "%lld entries are stored, %lld are counted", entries, state->entries);
+    if (bytes != state->bytes)
+        find(findings, "%lld bytes are stored, %lld are counted", bytes, state->bytes);
+    return SQLITE_OK;
+}
+
+int hc_maintenance_check(HcCache *cache, char **message) {
+    HcMeta meta;
+    Findings findings = {sqlite3_str_new(cache->connection->db), 0};
+    char *detail = NULL;
+    int rc = SQLITE_OK;
+    if (cache->transaction.joined) {
+        meta.state = cache->transaction.state;
+        rc = check_rows(cache, &meta.state, &findings);
+    } else {
+        rc = hc_l2_meta(&cache->l2, &meta, &detail);
+        if (rc == SQLITE_OK)
+            rc = check_rows(cache, &meta.state, &findings);
+        else if (rc == SQLITE_CORRUPT_VTAB)
+            find(&findings, "%s", detail ? detail : "counters and options are missing or damaged");
+        /* Closed last: rows and counters are those of one snapshot. */
+        hc_l2_close(&cache->l2, HC_L2_META);
+    }
+    char *text = sqlite3_str_finish(findings.text);
+    if (findings.count) {
+        int more = findings.count - FINDINGS_TOLD;
+        char *rest = more > 0 ? sqlite3_mprintf("; and %d more", more) : sqlite3_mprintf("");
+        *message = sqlite3_mprintf("hybrid_cache: check of \"%w\": %s%s. INSERT INTO \"%w\"(\"%w\") VALUES('rebuild') mends it",
+                                   cache->name, text, rest, cache->name, cache->name);
+        sqlite3_free(rest);
+        rc = *message ? SQLITE_CORRUPT_VTAB : SQLITE_NOMEM;
+    }
+    sqlite3_free(text);
+    sqlite3_free(detail);
+    return rc;
+}
+
+/* ---------------------------------------------------------------- rebuild */
+
+static int run(HcCache *cache, const char *format) {
+    char *sql = sqlite3_mprintf(format, cache->l2.schema, cache->l2.name, cache->l2.schema, cache->l2.name);
+    int rc = sql ? sqlite3_exec(cache->connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+}
+
+/* The indexes from the rows. Of rows with one key, which only a damaged index lets in, the newest stays. */
+static int rebuild_indexes(HcCache *cache) {
+    int rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
+    if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        rc = run(cache, "DELETE FROM \"%w\".\"%w_data\" WHERE id NOT IN "
+                        "(SELECT max(id) FROM \"%w\".\"%w_data\" NOT INDEXED GROUP BY +key)");
+        if (rc == SQLITE_OK)
+            rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
+    }
+    return rc;
+}
+
+/* Deletes damaged rows, corrects sizes, and counts. */
+static int recount(HcCache *cache, HcState *state) {
+    sqlite3_int64 last = BELOW_ALL;
+    int rc, read;
+    do {
+        sqlite3_int64 damaged[BATCH];
+        int damaged_count = 0;
+        read = 0;
+        if (hc_host_interrupted(cache->connection->db))
+            return SQLITE_INTERRUPT;
+        HcRow row;
+        rc = walk_open(cache, last, BATCH);
+        while (rc == SQLITE_OK && (rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
+            rc = SQLITE_OK;
+            read++;
+            last = row.id;
+            int wrong_size_only = row.damaged && row.size < 0;
+            if (wrong_size_only || (!row.damaged && row.size != hc_row_size(&row))) {
+                row.size = hc_row_size(&row);
+                if (row.has_sum && row.sum != hc_row_sum(&row)) {
+                    damaged[damaged_count++] = row.id;
+                    continue;
+                }
+                rc = hc_l2_replace(&cache->l2, &row);
+            } else if (row.damaged) {
+                damaged[damaged_count++] = row.id;
+                continue;
+            }
+            state->entries++;
+            state->bytes += row.size;
+        }
+        hc_l2_close(&cache->l2, HC_L2_WALK);
+        rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
+        for (int i = 0; rc == SQLITE_OK && i < damaged_count; i++) {
+            rc = hc_l2_delete(&cache->l2, damaged[i]);
+            cache->stats.corrupt++;
+        }
+    } while (rc == SQLITE_OK && read == BATCH);
+    return rc;
+}
+
+static int rebuild_meta(HcCache *cache, HcMeta *meta) {
+    char *message = NULL;
+    char *options = NULL;
+    int rc = hc_l2_meta(&cache->l2, meta, &message);
+    if (rc == SQLITE_OK) {
+        HcOptions parsed;
+        rc = hc_options_from_text(&parsed, meta->options, &message);
+        if (rc == SQLITE_OK)
+            cache->options = parsed;
+        else if (rc != SQLITE_NOMEM)
+            rc = SQLITE_CORRUPT_VTAB;
+    }
+    if (rc == SQLITE_CORRUPT_VTAB && !(message && strstr(message, "newer version"))) {
+        memset(&meta->state, 0, sizeof meta->state);
+        meta->store = cache->coherence.store;
+        meta->seed = cache->coherence.seed;
+        if (cache->options.clock == HC_CLOCK_LOCAL) {
+            sqlite3_randomness((int)sizeof meta->store, &meta->store);
+            sqlite3_randomness((int)sizeof meta->seed, &meta->seed);
+        }
+        meta->state.version = hc_mix((uint64_t)meta->store, meta->seed);
+        rc = SQLITE_OK;
+    }
+    hc_l2_close(&cache->l2, HC_L2_META);
+    if (rc == SQLITE_OK) {
+        options = hc_options_text(&cache->options);
+        meta->options = options;
+        rc = options ? hc_l2_write_meta(&cache->l2, meta) : SQLITE_NOMEM;
+        meta->options = NULL;
+    }
+    sqlite3_free(options);
+    sqlite3_free(message);
+    return rc;
+}
+
+int hc_maintenance_rebuild(HcCache *cache) {
+    HcMeta meta;
+    HcTransaction *transaction = &cache->transaction;
+    char *message = NULL;
+    uint64_t version;
+    int rc = rebuild_meta(cache, &meta);
+    /* What this transaction has not written yet must not get lost: its version goes into the new one. */
+    version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, 4);
+    transaction->joined = 0;
+    if (rc == SQLITE_OK)
+        rc = rebuild_indexes(cache);
+    if (rc == SQLITE_OK)
+        rc = hc_cache_join(cache, &message);
+    sqlite3_free(message);
+    if (rc == SQLITE_OK) {
+        HcState *state = &transaction->state;
+        state->entries = state->bytes = state->hand = 0;
+        state->version = version;
+        for (int i = 0; i < HC_BUCKETS; i++)
+            state->bucket[i] = version;
+        transaction->dirty = 1;
+        hc_l1_clear(&cache->l1);
+        rc = recount(cache, state);
+    }
+    return rc;
+}

@@ -1,0 +1,136 @@
+/*
+** transaction.c: what the open write transaction of one cache has done so far.
+*/
+#include "transaction.h"
+
+/* A transaction that writes more keys than this forgets the whole L1 when it is rolled back. */
+#define JOURNAL_MOST (1u << 16)
+
+struct HcFrame {
+    int savepoint; /* SQLite's number of it */
+    int joined, dirty;
+    size_t journal_count;
+    HcState state;
+};
+
+void hc_transaction_begin(HcTransaction *transaction) {
+    transaction->open = 1;
+    transaction->joined = transaction->dirty = transaction->synced = 0;
+    transaction->frame_count = 0;
+    transaction->journal_count = 0;
+    transaction->journal_lost = 0;
+}
+
+void hc_transaction_end(HcTransaction *transaction) {
+    sqlite3_free(transaction->frames);
+    sqlite3_free(transaction->journal);
+    memset(transaction, 0, sizeof *transaction);
+}
+
+void hc_transaction_note(HcTransaction *transaction, uint32_t hash) {
+    if (transaction->journal_count && transaction->journal[transaction->journal_count - 1] == hash)
+        return;
+    if (transaction->journal_count == transaction->journal_room) {
+        size_t room = transaction->journal_room ? transaction->journal_room * 2 : 64;
+        uint32_t *journal =
+            room > JOURNAL_MOST ? NULL : sqlite3_realloc64(transaction->journal, room * sizeof *transaction->journal);
+        if (!journal) {
+            transaction->journal_lost = 1;
+            return;
+        }
+        transaction->journal = journal;
+        transaction->journal_room = room;
+    }
+    transaction->journal[transaction->journal_count++] = hash;
+}
+
+static int push(HcTransaction *transaction, int savepoint) {
+    if (transaction->frame_count == transaction->frame_room) {
+        int room = transaction->frame_room ? transaction->frame_room * 2 : 2;
+        HcFrame *frames = sqlite3_realloc64(transaction->frames, (sqlite3_uint64)room * sizeof *frames);
+        if (!frames)
+            return SQLITE_NOMEM;
+        transaction->frames = frames;
+        transaction->frame_room = room;
+    }
+    HcFrame *frame = &transaction->frames[transaction->frame_count++];
+    frame->savepoint = savepoint;
+    frame->joined = transaction->joined;
+    frame->dirty = transaction->dirty;
+    frame->journal_count = transaction->journal_count;
+    if (transaction->joined)
+        frame->state = transaction->state;
+    return SQLITE_OK;
+}
+
+/* The number of frames below a savepoint. */
+static int frames_below(const HcTransaction *transaction, int savepoint) {
+    int at = transaction->frame_count;
+    while (at > 0 && transaction->frames[at - 1].savepoint >= savepoint)
+        at--;
+    return at;
+}
+
+/*
+** Two virtual-table objects of one cache can take part in one transaction (DDL
+** in the middle makes a second one), so a number may come twice in a row.
+*/
+int hc_transaction_savepoint(HcTransaction *transaction, int savepoint) {
+    transaction->frame_count = frames_below(transaction, savepoint);
+    return push(transaction, savepoint);
+}
+
+/*
+** xSavepoint is not called for savepoints that were open before the first write:
+**
+**     BEGIN; SAVEPOINT a; SAVEPOINT b; INSERT INTO cache ...; RELEASE b; ROLLBACK TO a;
+**
+** calls xSavepoint(b), xRelease(b), xRollbackTo(a). So a frame whose enclosing
+** savepoint was not seen passes to that one.
+*/
+void hc_transaction_release(HcTransaction *transaction, int savepoint) {
+    int at = frames_below(transaction, savepoint);
+    if (at == transaction->frame_count)
+        return;
+    transaction->frame_count = at;
+    if (savepoint > 0 && (at == 0 || transaction->frames[at - 1].savepoint < savepoint - 1)) {
+        transaction->frames[at].savepoint = savepoint - 1;
+        transaction->frame_count = at + 1;
+    }
+}
+
+static sqlite3_int64 forget(HcTransaction *transaction, size_t from, HcL1 *l1) {
+    sqlite3_int64 forgotten = 0;
+    if (transaction->journal_lost)
+        forgotten = hc_l1_clear(l1);
+    while (transaction->journal_count > from) {
+        hc_l1_remove_hash(l1, transaction->journal[--transaction->journal_count]);
+        forgotten++;
+    }
+    return forgotten;
+}
+
+/*
+** For the same reason the number may be one that was never seen. The oldest frame
+** at or above it holds what was before; it stays, under that number, since the
+** savepoint does.
+*/
+sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoint, HcL1 *l1) {
+    int at = frames_below(transaction, savepoint);
+    if (at == transaction->frame_count)
+        return 0;
+    HcFrame *frame = &transaction->frames[at];
+    transaction->joined = frame->joined;
+    transaction->dirty = frame->dirty;
+    if (frame->joined)
+        transaction->state = frame->state;
+    frame->savepoint = savepoint;
+    transaction->frame_count = at + 1;
+    return forget(transaction, frame->journal_count, l1);
+}
+
+sqlite3_int64 hc_transaction_rollback(HcTransaction *transaction, HcL1 *l1) {
+    sqlite3_int64 forgotten = forget(transaction, 0, l1);
+    hc_transaction_end(transaction);
+    return forgotten;
+}

@@ -1,0 +1,25 @@
+-- Negative caching: "there is no such thing" is worth remembering too, usually for a shorter time. A cached NULL is a
+-- hit. Three ways to tell it from a miss.
+
+.load ./dist/hybrid_cache
+CREATE VIRTUAL TABLE cache USING hybrid_cache;
+CREATE TABLE user(id INTEGER PRIMARY KEY, name TEXT);
+INSERT INTO user VALUES(42, 'Ada');
+
+-- The scalar subquery gives NULL where there is no such user; that NULL lives 10 seconds, a name 300.
+INSERT INTO cache(key, value, ttl)
+  SELECT 'user:' || asked.value, user.name, iif(user.id IS NULL, 10, 300)
+  FROM json_each('[42, 43]') AS asked LEFT JOIN user ON user.id = asked.value;
+
+.nullvalue NULL
+.print A hit, a cached NULL, a miss; the last two look alike:
+SELECT hybrid_cache_get('cache', 'user:42'), hybrid_cache_get('cache', 'user:43'), hybrid_cache_get('cache', 'user:44');
+
+.print has tells them apart:
+SELECT hybrid_cache_has('cache', 'user:42'), hybrid_cache_has('cache', 'user:43'), hybrid_cache_has('cache', 'user:44');
+
+.print So does a default that cannot be a value:
+SELECT hybrid_cache_get('cache', 'user:43', x'00'), quote(hybrid_cache_get('cache', 'user:44', x'00'));
+
+.print And so does a SELECT, which gives one row or none:
+SELECT key, value FROM cache WHERE key IN ('user:43', 'user:44');
