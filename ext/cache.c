@@ -13,6 +13,8 @@
 #define BATCH 64
 /* Rows with a use bit that one write's sweep spares at most: what bounds the work of a write. */
 #define CHANCES 32
+/* A touch copies values of up to so many bytes inside the L1. */
+#define COPIED_TOUCH 4096
 
 /* Earlier than any deadline, later than any: what entries are judged against where time must not count. */
 #define HC_BEFORE_ALL (-1e300)
@@ -168,17 +170,22 @@ static int apply_options(HcCache *cache, const char *text) {
 ** Reads the meta row and brings L1 and options in line with it. The statement,
 ** and with it the read transaction, stays open: close HC_L2_META afterwards.
 */
-static int validate(HcCache *cache, HcMeta *meta, char **message) {
+static int compare(HcCache *cache, HcMeta *meta, char **message) {
     int rc = hc_l2_meta(&cache->l2, meta, message);
     if (rc != SQLITE_OK)
         return rc;
-    cache->stats.validations++;
     if (hc_coherence_adopt(&cache->coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
     rc = apply_options(cache, meta->options);
     if (rc != SQLITE_OK)
         hc_l2_close(&cache->l2, HC_L2_META);
     return rc;
+}
+
+/* The same for the sake of a look-up or a write: that is what the statistics count. */
+static int validate(HcCache *cache, HcMeta *meta, char **message) {
+    cache->stats.validations++;
+    return compare(cache, meta, message);
 }
 
 /* Texts are kept in the encoding of the database, see value.h. */
@@ -203,7 +210,7 @@ int hc_cache_enter(HcCache *cache) {
         if (rc == SQLITE_OK)
             hc_coherence_before(&cache->coherence);
         if (rc == SQLITE_OK)
-            rc = validate(cache, &meta, &message);
+            rc = compare(cache, &meta, &message);
         if (rc == SQLITE_OK)
             hc_l2_close(&cache->l2, HC_L2_META);
         sqlite3_free(message);
@@ -353,7 +360,7 @@ void hc_cache_l2_counters(HcCache *cache, sqlite3_int64 *entries, sqlite3_int64 
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);
-        int rc = validate(cache, &meta, &message);
+        int rc = compare(cache, &meta, &message);
         if (rc == SQLITE_OK)
             hc_l2_close(&cache->l2, HC_L2_META);
         else
@@ -696,12 +703,19 @@ static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
     return keep_house(cache, write->now, write->deadline, row.id);
 }
 
+/* on_error=degrade: L2 failed, the L1 alone takes the write. What it may have of the key is no longer true. */
+static int degraded(HcCache *cache, int rc, const HcKey *key) {
+    if (rc == SQLITE_OK || !hc_cache_tolerates(cache, rc, 0))
+        return 0;
+    uint32_t hash = hc_l1_hash(&cache->l1, key);
+    hc_transaction_note(&cache->transaction, hash);
+    hc_l1_remove_hash(&cache->l1, hash);
+    return 1;
+}
+
 int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message) {
     int rc = insert_entry(cache, write, message);
-    if (rc != SQLITE_OK && hc_cache_tolerates(cache, rc, 0)) {
-        uint32_t hash = hc_l1_hash(&cache->l1, &write->key);
-        hc_transaction_note(&cache->transaction, hash);
-        hc_l1_remove_hash(&cache->l1, hash);
+    if (degraded(cache, rc, &write->key)) {
         write_through(cache, write, 1);
         cache->stats.puts++;
         rc = SQLITE_OK;
@@ -709,7 +723,25 @@ int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message) {
     return rc;
 }
 
-int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message) {
+/*
+** Step 5 for a touch: the L1 keeps the value under the new deadline. A copy, since
+** whoever reads the old entry must not see it change; a large value is read from
+** L2 again instead.
+*/
+static HcEntry *touched_copy(HcCache *cache, const HcKey *key, const HcWrite *write) {
+    HcValue value;
+    uint32_t hash = hc_l1_hash(&cache->l1, key);
+    HcEntry *entry = l1_candidate(cache, key, hash, write->now);
+    if (!entry || entry->value_n > COPIED_TOUCH || write->deadline <= write->now)
+        return NULL;
+    hc_entry_value(entry, &value);
+    HcEntry *copy = make_entry(cache, &write->key, &value, &write->tag, write->deadline, entry->filled, hash);
+    if (copy)
+        copy->flags |= entry->flags & HC_ENTRY_L1_ONLY;
+    return copy;
+}
+
+static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message) {
     HcRow row;
     HcKey old;
     HcWrite full = *write;
@@ -748,6 +780,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
         row.sum = sum ^ hc_row_sum_head(&row);
     }
     rc = check_size(cache, row.size, message);
+    HcEntry *touched = renamed || (set & HC_SET_VALUE) ? NULL : touched_copy(cache, key, &full);
     if (rc == SQLITE_OK && obstacle)
         rc = remove_row(cache, &write->key, obstacle, obstacle_size);
     if (rc == SQLITE_OK)
@@ -759,31 +792,71 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
             changed(cache, &write->key, row.sum);
         if (set & HC_SET_VALUE)
             write_through(cache, &full, 0);
+        if (touched)
+            promote(cache, touched);
         cache->stats.puts++;
     }
+    hc_entry_release(touched);
     /* The old key and tag were borrowed from this statement until here. */
     hc_l2_close(&cache->l2, HC_L2_HEAD);
     return rc == SQLITE_OK ? keep_house(cache, write->now, row.expires, row.id) : rc;
 }
 
-int hc_cache_delete(HcCache *cache, const HcKey *key) {
+int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message) {
+    HcWrite full = *write;
+    HcValue value, tag, form;
+    HcEntry *entry = hc_l1_find(&cache->l1, key, hc_l1_hash(&cache->l1, key));
+    /* The L1's entry, in case that L2 fails. */
+    if (entry)
+        hc_entry_retain(entry);
+    int rc = update_entry(cache, key, write, set, message);
+    if (degraded(cache, rc, key)) {
+        if (entry) {
+            hc_entry_key(entry, &form);
+            hc_entry_value(entry, &value);
+            hc_entry_tag(entry, &tag);
+            if (!(set & HC_SET_KEY))
+                hc_key_make(&form, &full.key);
+            if (!(set & HC_SET_VALUE))
+                full.value = value;
+            if (!(set & HC_SET_TAG))
+                full.tag = tag;
+            if (!(set & HC_SET_DEADLINE))
+                full.deadline = entry->deadline;
+            degraded(cache, rc, &full.key);
+            write_through(cache, &full, 1);
+            cache->stats.puts++;
+        }
+        rc = SQLITE_OK;
+    }
+    hc_entry_release(entry);
+    return rc;
+}
+
+static int delete_entry(HcCache *cache, const HcKey *key, char **message) {
     HcRow row;
-    char *message = NULL;
-    int rc = hc_cache_join(cache, &message);
-    sqlite3_free(message);
+    int rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK)
         rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
     if (rc == SQLITE_ROW) {
         sqlite3_int64 id = row.id, size = counted_size(&row);
         hc_l2_close(&cache->l2, HC_L2_HEAD);
         rc = remove_row(cache, key, id, size);
-        if (rc == SQLITE_OK)
-            cache->stats.deletes++;
     } else if (rc == SQLITE_DONE) {
         /* on_error=degrade: L1 alone may have it. */
-        cache->stats.deletes += hc_l1_remove_hash(&cache->l1, hc_l1_hash(&cache->l1, key)) > 0;
+        hc_transaction_note(&cache->transaction, hc_l1_hash(&cache->l1, key));
+        hc_l1_remove_hash(&cache->l1, hc_l1_hash(&cache->l1, key));
         rc = SQLITE_OK;
     }
+    return rc;
+}
+
+int hc_cache_delete(HcCache *cache, const HcKey *key, char **message) {
+    int rc = delete_entry(cache, key, message);
+    if (degraded(cache, rc, key))
+        rc = SQLITE_OK;
+    if (rc == SQLITE_OK)
+        cache->stats.deletes++;
     return rc;
 }
 

@@ -100,6 +100,8 @@ static int fail_unknown(const char *name, char **message) {
 }
 
 int hc_command_run(HcCache *cache, sqlite3_value *name, sqlite3_value *value, sqlite3_value *expires, char **message) {
+    if (sqlite3_value_type(name) != SQLITE_TEXT)
+        return fail(message, sqlite3_mprintf("hybrid_cache: a command is a text, such as 'purge'"));
     const char *text = (const char *)sqlite3_value_text(name);
     if (!text)
         return SQLITE_NOMEM;

@@ -214,6 +214,21 @@ static int locate(HcConnection *connection, const char *text, const NameList *sc
     return 0;
 }
 
+/*
+** The schema in memory may be older than the file: a SELECT compares the two.
+**
+**     SELECT hybrid_cache_get('cache', 'k');  -- another connection has just created it
+*/
+static int refresh_schemas(HcConnection *connection, const NameList *schemas) {
+    int rc = SQLITE_OK;
+    for (int i = 0; rc == SQLITE_OK && i < schemas->count; i++) {
+        char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master LIMIT 0", schemas->names[i]);
+        rc = sql ? sqlite3_exec(connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        sqlite3_free(sql);
+    }
+    return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+}
+
 int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcCache **cache, char **message) {
     for (int i = 0; i < HC_ALIASES; i++) {
         HcAlias *alias = &connection->aliases[i];
@@ -229,7 +244,12 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
     *cache = NULL;
     if (!copy)
         rc = SQLITE_NOMEM;
-    if (rc == SQLITE_OK && ((int)strlen(copy) != n || !locate(connection, copy, &schemas, &schema, &name))) {
+    int found = rc == SQLITE_OK && (int)strlen(copy) == n;
+    if (found && !locate(connection, copy, &schemas, &schema, &name)) {
+        rc = refresh_schemas(connection, &schemas);
+        found = rc == SQLITE_OK && locate(connection, copy, &schemas, &schema, &name);
+    }
+    if (rc == SQLITE_OK && !found) {
         *message = sqlite3_mprintf("hybrid_cache: no such cache: %s", copy);
         rc = SQLITE_ERROR;
     } else if (rc == SQLITE_OK) {

@@ -152,8 +152,6 @@ int hc_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
                : (plan & HC_SCAN_BY) == 0   ? "scan order by key"
                                             : "key range order by key";
     }
-    if (info->colUsed & ((sqlite3_uint64)1 << HC_COLUMN_VALUE))
-        plan |= HC_SCAN_VALUE;
     info->idxNum = plan;
     info->idxStr = (char *)(uintptr_t)name; /* static: needToFreeIdxStr stays 0 */
     return SQLITE_OK;
@@ -260,7 +258,7 @@ static int scan_start(HcCursor *cursor, int shape) {
 static int scan_step(HcCursor *cursor);
 
 static int phase_start(HcCursor *cursor, int phase) {
-    int common = cursor->shape & (HC_SCAN_LIVE | HC_SCAN_VALUE | HC_SCAN_ORDER);
+    int common = cursor->shape & (HC_SCAN_LIVE | HC_SCAN_ORDER);
     int rc = scan_start(cursor, common | HC_SCAN_KEY | (phase == PHASE_NUMBERS ? HC_SCAN_LT : HC_SCAN_GE));
     cursor->phase = phase;
     if (rc != SQLITE_OK)
@@ -285,13 +283,16 @@ static int past_prefix(const HcCursor *cursor) {
     return memcmp(key->data, cursor->prefix, (size_t)n) > 0;
 }
 
-/* The next live, undamaged row, or the end. */
+/*
+** The next live, undamaged row, or the end. The value is read even where only the
+** key is wanted: its checksum tells whether the row may be shown at all.
+*/
 static int scan_step(HcCursor *cursor) {
     HcCache *cache = cache_of(cursor);
     for (;;) {
         int rc = sqlite3_step(cursor->scan);
         if (rc == SQLITE_ROW) {
-            rc = hc_l2_read_row(cursor->scan, cache->l2.utf16, (cursor->shape & HC_SCAN_VALUE) != 0, &cursor->row);
+            rc = hc_l2_read_row(cursor->scan, cache->l2.utf16, 1, &cursor->row);
             if (rc != SQLITE_OK)
                 return rc;
             if (cursor->row.damaged) {

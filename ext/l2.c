@@ -192,18 +192,23 @@ int hc_l2_drop(HcL2 *l2) {
     return rc;
 }
 
-int hc_l2_rename(HcL2 *l2, const char *name) {
+int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
     int rc = SQLITE_OK;
+    char *error = NULL;
     char *copy = sqlite3_mprintf("%s", name);
     hc_l2_finalize(l2);
     for (int i = 0; copy && rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
         char *sql = sqlite3_mprintf("ALTER TABLE \"%w\".\"%w_%s\" RENAME TO \"%w_%s\"", l2->schema, l2->name,
                                     hc_l2_suffixes[i], name, hc_l2_suffixes[i]);
-        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, &error) : SQLITE_NOMEM;
         sqlite3_free(sql);
     }
     if (!copy)
         rc = SQLITE_NOMEM;
+    if (rc == SQLITE_ERROR && error)
+        /* Such as: there is already another table with this name: taken_data */
+        *message = sqlite3_mprintf("hybrid_cache: cannot rename \"%w\" to \"%w\": %s", l2->name, name, error);
+    sqlite3_free(error);
     if (rc == SQLITE_OK) {
         sqlite3_free(l2->name);
         l2->name = copy;
@@ -454,8 +459,8 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     const char *column = columns[shape & HC_SCAN_BY];
     const char *glue = " WHERE ";
     sqlite3_str *sql = sqlite3_str_new(l2->db);
-    sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS "%s FROM \"%w\".\"%w_%s\"", shape & HC_SCAN_VALUE ? ", value" : "",
-                        l2->schema, l2->name, hc_l2_suffixes[0]);
+    sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS ", value FROM \"%w\".\"%w_%s\"", l2->schema, l2->name,
+                        hc_l2_suffixes[0]);
     if ((shape & HC_SCAN_BY) == HC_SCAN_TAG) {
         sqlite3_str_appendf(sql, "%stag = ?1", glue);
         glue = " AND ";

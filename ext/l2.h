@@ -77,9 +77,8 @@ enum {
     HC_SCAN_LE = 32,
     HC_SCAN_ORDER = 64, /* in the order of the key */
     HC_SCAN_DESC = 128,
-    HC_SCAN_LIVE = 256,  /* only rows that expire after the last parameter */
-    HC_SCAN_VALUE = 512, /* the value is read, and the checksum verified */
-    HC_SCANS = 1024
+    HC_SCAN_LIVE = 256, /* only rows that expire after the last parameter */
+    HC_SCANS = 512
 };
 
 typedef struct HcL2 {
@@ -103,7 +102,7 @@ void hc_l2_free(HcL2 *l2);
 /* DDL. *message gets the text of a failure that a user can do something about. */
 int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message);
 int hc_l2_drop(HcL2 *l2);
-int hc_l2_rename(HcL2 *l2, const char *name);
+int hc_l2_rename(HcL2 *l2, const char *name, char **message);
 
 /* Opens the statement: prepared, ready to be bound. NULL stays in *stmt on failure. */
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);

@@ -6,7 +6,8 @@
 **
 ** declares
 **
-**     CREATE TABLE x(key, value, expires, ttl HIDDEN, tag HIDDEN, "cache" HIDDEN)
+**     CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires,
+**                    ttl REAL HIDDEN, tag BLOB HIDDEN, "cache" BLOB HIDDEN) WITHOUT ROWID
 **
 ** xConnect reads no row, so that a damaged cache can still be dropped. Each
 ** transaction method does its work on the cache, which a second virtual-table
@@ -107,9 +108,15 @@ static int check_name(const char *name, char **message) {
     return SQLITE_OK;
 }
 
+/*
+** HIDDEN alone would be a type name of its own, with the affinity NUMERIC:
+**
+**     SELECT * FROM cache WHERE tag IN ('007', 'b');  -- would look for the number 7
+*/
 static int declare(sqlite3 *db, const char *name) {
     char *sql = sqlite3_mprintf(
-        "CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires, ttl HIDDEN, tag HIDDEN, \"%w\" HIDDEN) WITHOUT ROWID",
+        "CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires, ttl REAL HIDDEN, tag BLOB HIDDEN, \"%w\" BLOB HIDDEN) "
+        "WITHOUT ROWID",
         name);
     int rc = sql ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
@@ -204,7 +211,7 @@ static int table_rename(sqlite3_vtab *vtab, const char *name) {
     char *message = NULL;
     int rc = check_name(name, &message);
     if (rc == SQLITE_OK)
-        rc = hc_l2_rename(&table->cache->l2, name);
+        rc = hc_l2_rename(&table->cache->l2, name, &message);
     if (rc == SQLITE_OK)
         rc = hc_connection_rename(table->cache->connection, table->cache, name);
     return rc == SQLITE_OK ? rc : hc_table_fail(table, rc, message);

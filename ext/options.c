@@ -264,12 +264,14 @@ done:
 }
 
 int hc_option_set(HcOptions *options, const HcOption *option, sqlite3_value *value, char **message) {
+    /* Asked first: a blob that was read as text says that it is text. */
+    int is_blob = sqlite3_value_type(value) == SQLITE_BLOB;
     /* A NUL inside would hide what follows it: the whole length counts. */
     const char *text = (const char *)sqlite3_value_text(value);
     size_t n = text ? (size_t)sqlite3_value_bytes(value) : 0;
     if (!text && sqlite3_value_type(value) != SQLITE_NULL)
         return SQLITE_NOMEM;
-    if (sqlite3_value_type(value) == SQLITE_BLOB || !text || !set_from_text(options, option, text, n))
+    if (is_blob || !text || !set_from_text(options, option, text, n))
         return fail_value(option, text ? text : "NULL", message);
     return SQLITE_OK;
 }

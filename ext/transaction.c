@@ -28,7 +28,9 @@ void hc_transaction_end(HcTransaction *transaction) {
 }
 
 void hc_transaction_note(HcTransaction *transaction, uint32_t hash) {
-    if (transaction->journal_count && transaction->journal[transaction->journal_count - 1] == hash)
+    /* Noted already, since the last savepoint: one write after it has to be undone without the one before. */
+    size_t since = transaction->frame_count ? transaction->frames[transaction->frame_count - 1].journal_count : 0;
+    if (transaction->journal_count > since && transaction->journal[transaction->journal_count - 1] == hash)
         return;
     if (transaction->journal_count == transaction->journal_room) {
         size_t room = transaction->journal_room ? transaction->journal_room * 2 : 64;
@@ -113,10 +115,17 @@ static sqlite3_int64 forget(HcTransaction *transaction, size_t from, HcL1 *l1) {
 /*
 ** For the same reason the number may be one that was never seen. The oldest frame
 ** at or above it holds what was before; it stays, under that number, since the
-** savepoint does.
+** savepoint does. A savepoint that is the transaction itself has the number -1:
+**
+**     SAVEPOINT a; INSERT INTO cache ...; ROLLBACK TO a;  -- all is undone, `a` stays open
 */
 sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoint, HcL1 *l1) {
     int at = frames_below(transaction, savepoint);
+    if (savepoint < 0) {
+        transaction->joined = transaction->dirty = transaction->synced = 0;
+        transaction->frame_count = 0;
+        return forget(transaction, 0, l1);
+    }
     if (at == transaction->frame_count)
         return 0;
     HcFrame *frame = &transaction->frames[at];

@@ -226,7 +226,7 @@ static int delete_row(Request *request, sqlite3_value *old_key) {
     if (rc != SQLITE_OK)
         return rc;
     hc_key_make(&value, &old);
-    return hc_cache_delete(request->cache, &old);
+    return hc_cache_delete(request->cache, &old, &request->message);
 }
 
 int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {
@@ -246,15 +246,24 @@ int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
         /* An UPDATE or DELETE goes by the time at which it found its row. */
         request.write.now = !is_insert && table->cursors && table->cursors->started ? table->cursors->now
                                                                                       : hc_cache_now(cache);
+        /* The options of the moment decide about deadlines: another connection may have changed them. */
+        if (rc == SQLITE_OK && !is_command)
+            rc = hc_cache_join(cache, &request.message);
+        if (rc != SQLITE_OK && !is_command && hc_cache_tolerates(cache, rc, 0)) {
+            sqlite3_free(request.message);
+            request.message = NULL;
+            rc = SQLITE_OK;
+        }
+        if (rc != SQLITE_OK && !is_command)
+            goto done;
         rc = is_command      ? command(&request)
              : is_insert     ? insert_row(&request)
              : argc == 1     ? delete_row(&request, argv[0])
                              : update_row(&request, argv[0]);
     }
+done:
     sqlite3_set_last_insert_rowid(db, last_rowid);
     *rowid = last_rowid;
-    if (rc != SQLITE_OK && !request.message && !is_insert && hc_cache_tolerates(cache, rc, 0))
-        rc = SQLITE_OK;
     if (rc != SQLITE_OK)
         hc_table_fail(table, rc, request.message);
     else

@@ -6,11 +6,11 @@
 -- One row an entry.
 CREATE TABLE "{schema}"."{name}_data"(
   id INTEGER PRIMARY KEY,   -- write order: eviction sweeps in this order
-  key NOT NULL UNIQUE,      -- as given; no affinity, so 1 and '1' are two keys
-  expires NOT NULL,         -- Unix time in seconds, INTEGER or REAL; 253402300799 = never
+  key UNIQUE,               -- as given; no affinity, so 1 and '1' are two keys
+  expires,                  -- Unix time in seconds, INTEGER or REAL; 253402300799 = never
   tag,                      -- TEXT or NULL
-  size INTEGER NOT NULL,    -- bytes of key, value and tag, and 64 for the row: what l2_bytes counts
-  used INTEGER NOT NULL,    -- 1 = was read since the sweep passed last: it gets a second chance
+  size INTEGER,             -- bytes of key, value and tag, and 64 for the row: what l2_bytes counts
+  used INTEGER,             -- 1 = was read since the sweep passed last: it gets a second chance
   sum INTEGER,              -- checksum of key, expires, tag and value (xxHash); NULL = not checked
   value                     -- any type, as given; last, so that the other columns need no overflow page
 );
@@ -20,10 +20,10 @@ CREATE INDEX "{schema}"."{name}_data_tag{n}" ON "{name}_data"(tag) WHERE tag IS 
 -- One row, id 1.
 CREATE TABLE "{schema}"."{name}_meta"(
   id INTEGER PRIMARY KEY,
-  format INTEGER NOT NULL,  -- 1: the number of this layout
-  store INTEGER NOT NULL,   -- tells this cache from one of the same name made before or after it
-  seed INTEGER NOT NULL,    -- of the hash that puts keys into buckets, the same for every process
-  options TEXT NOT NULL,    -- 'ttl=300, l1_ttl=30, ...'
-  state BLOB NOT NULL       -- 8 little-endian 64-bit words: version, entries, bytes, hand of the sweep,
+  format INTEGER,           -- 1: the number of this layout
+  store INTEGER,            -- tells this cache from one of the same name made before or after it
+  seed INTEGER,             -- of the hash that puts keys into buckets, the same for every process
+  options TEXT,             -- 'ttl=300, l1_ttl=30, ...'
+  state BLOB                -- 8 little-endian 64-bit words: version, entries, bytes, hand of the sweep,
                             -- 4 reserved; then 256 versions, one a bucket: when a key of it last changed
 );

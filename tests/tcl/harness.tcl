@@ -212,12 +212,15 @@ proc stat {db name {cache cache}} {
 }
 
 # growth DB NAMES SCRIPT: by how much the figures grow while SCRIPT runs, as
-# a list.
+# a list.  The statistics are read once before and once after.
 proc growth {db names script {cache cache}} {
-    set before [lmap name $names { stat $db $name $cache }]
+    set before [$db onecolumn {SELECT hybrid_cache_stats($cache)}]
     uplevel 1 $script
-    return [lmap name $names old $before {
-        expr {[stat $db $name $cache] - $old}
+    set after [$db onecolumn {SELECT hybrid_cache_stats($cache)}]
+    return [lmap name $names {
+        set path "\$.$name"
+        $db onecolumn {SELECT json_extract($after, $path) -
+                              json_extract($before, $path)}
     }]
 }
 
@@ -227,7 +230,9 @@ proc growth {db names script {cache cache}} {
 # Returns 0 where the shim is not built.
 proc use_clock {db} {
     if {![file exists $hc::testclock]} { return 0 }
-    load_into $db $hc::testclock sqlite3_testclock_init
+    if {[catch {$db eval {SELECT test_clock_now()}}]} {
+        load_into $db $hc::testclock sqlite3_testclock_init
+    }
     real_clock $db
     $db eval {SELECT test_clock_set(unixepoch())}
     return 1
