@@ -37,7 +37,8 @@ OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: always all loadable tests deps demo test asan valgrind lint format bench soak install uninstall clean help
+.PHONY: always all loadable tests deps demo test asan valgrind lint format bench soak install uninstall clean help \
+        lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 all: loadable
 loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
 
@@ -63,22 +64,22 @@ $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
 
-# ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include. One for each file
-# of tests/unit, one each of all files in tests/slt, tests/model and tests/bench.
+# ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include
 
-UNIT     := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c))
-WHOLE    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/slt/slt.c tests/model/model.c))
+SINGLE   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c))
+MODEL    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
 BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
 CLOCK    := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
-tests: $(UNIT) $(WHOLE) $(CLOCK)
+LMDB     := $(and $(BENCH),$(wildcard /usr/include/lmdb.h))
+tests: $(SINGLE) $(MODEL) $(CLOCK)
 
-objects_of = $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/$(1)/*.c))
-$(UNIT): %: %.o
-$(BUILD)/slt/slt: $(call objects_of,slt)
-$(BUILD)/model/model: $(call objects_of,model)
-$(BUILD)/bench/bench: $(call objects_of,bench)
-$(UNIT) $(WHOLE) $(BENCH):
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm
+$(SINGLE): %: %.o
+$(MODEL): $(BUILD)/model/model.o $(BUILD)/model/worker.o
+$(BENCH): $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
+$(BENCH): CPPFLAGS += $(if $(LMDB),-DBENCH_LMDB)
+$(BENCH): LDLIBS += $(if $(LMDB),-llmdb)
+$(SINGLE) $(MODEL) $(BENCH):
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm $(LDLIBS)
 
 $(BUILD)/%.o: tests/%.c $(COMMON)
 	@mkdir -p $(@D)
@@ -128,20 +129,29 @@ bench: ## measure against the plain table and others; ROW=... only that row
 	@$(MAKE) --no-print-directory loadable $(BENCH)
 	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache $(if $(ROW),--row '$(ROW)')
 
-C_FILES  := $(wildcard ext/*.[ch] tests/*/*.[ch])
-EXT_C    := $(wildcard ext/*.c)
-LINT     := DEBUG=$(DEBUG) loadable tests
+C_FILES := $(wildcard ext/*.[ch] tests/*/*.[ch])
+AGAIN    = @$(MAKE) --no-print-directory BUILD=build/$(1) DIST=build/$(1)/dist
+LINTS   := lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 
-lint: ## format, compiler warnings (gcc, clang), clang-tidy, cppcheck, gcc -fanalyzer
+lint: ## format, warnings of gcc and clang, gcc -fanalyzer, clang-tidy, cppcheck, shellcheck; goes on after a finding
 	@$(MAKE) --no-print-directory deps DEPS='build test lint'
+	@$(MAKE) --no-print-directory --keep-going $(LINTS)
+
+lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
-	@$(MAKE) --no-print-directory BUILD=build/gcc DIST=build/gcc/dist CC=gcc CFLAGS='-O2 -Werror' loadable tests
-	@$(MAKE) --no-print-directory BUILD=build/clang DIST=build/clang/dist CC=clang CFLAGS='-O2 -Werror' loadable tests
-	@$(MAKE) --no-print-directory BUILD=build/analyzer DIST=build/analyzer/dist CC=gcc DEBUG=1 \
-	    CFLAGS='-O1 -Werror -fanalyzer' loadable
-	clang-tidy --quiet $(EXT_C) -- -std=c11 $(DEFINES) -UNDEBUG -Ibuild/clang
+lint-gcc:
+	$(call AGAIN,gcc) CC=gcc CFLAGS='-O2 -Werror' loadable tests
+lint-clang:
+	$(call AGAIN,clang) CC=clang CFLAGS='-O2 -Werror' loadable tests
+lint-analyzer:
+	$(call AGAIN,analyzer) CC=gcc DEBUG=1 CFLAGS='-O1 -Werror -fanalyzer' loadable
+lint-tidy: $(BUILD)/schema.h
+	clang-tidy --quiet $(wildcard ext/*.c) -- -std=c11 $(DEFINES) -UNDEBUG -I$(BUILD)
+lint-cppcheck: $(BUILD)/schema.h
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
-	    --suppress=missingIncludeSystem -DHC_VERSION='""' -Ibuild/clang ext
+	    --suppress=missingIncludeSystem -DHC_VERSION='""' -I$(BUILD) ext
+lint-sh:
+	shellcheck .ci/run $(wildcard tests/*/*.sh)
 
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)

@@ -61,15 +61,31 @@ void hc_cache_free(HcCache *cache) {
     sqlite3_free(cache);
 }
 
+/*
+** A table of that name may be another one than before, in another file: DETACH and
+** ATTACH, a rename rolled back, a foreign DROP and CREATE. The L1 stays, but has to
+** be compared first; its store id tells.
+*/
+static void relearn(HcCache *cache) {
+    hc_coherence_unknow(&cache->coherence);
+    hc_coherence_doubt(&cache->coherence);
+    sqlite3_free(cache->options_text);
+    cache->options_text = NULL;
+    cache->purge_after = HC_BEFORE_ALL;
+}
+
+void hc_cache_connected(HcCache *cache) {
+    cache->users++;
+    relearn(cache);
+}
+
 /* With the last virtual-table object goes what belongs to it; L1 and statistics wait for the next one. */
 static void settle(HcCache *cache) {
     if (cache->users == 0 && cache->busy == 0 && cache->dropped) {
         hc_cache_free(cache);
     } else if (cache->users == 0 && cache->busy == 0) {
         hc_l2_finalize(&cache->l2);
-        hc_coherence_unknow(&cache->coherence);
-        sqlite3_free(cache->options_text);
-        cache->options_text = NULL;
+        relearn(cache);
     }
 }
 
@@ -188,25 +204,43 @@ static int validate(HcCache *cache, HcMeta *meta, char **message) {
     return compare(cache, meta, message);
 }
 
-/* Texts are kept in the encoding of the database, see value.h. */
-static int read_encoding(HcCache *cache) {
+/* The first letters of what a PRAGMA says. */
+static int read_pragma(HcCache *cache, const char *sql, char *word, int room) {
     sqlite3_stmt *stmt = NULL;
-    int rc = sqlite3_prepare_v2(cache->connection->db, "PRAGMA encoding", -1, &stmt, NULL);
+    int rc = sqlite3_prepare_v2(cache->connection->db, sql, -1, &stmt, NULL);
+    word[0] = 0;
     if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(stmt, 0);
-        cache->l2.utf16 = name && strncmp(name, "UTF-16", 6) == 0;
+        const char *text = (const char *)sqlite3_column_text(stmt, 0);
+        sqlite3_snprintf(room, word, "%s", text ? text : "");
     }
     int finalized = sqlite3_finalize(stmt);
     return rc == SQLITE_OK ? finalized : rc;
 }
 
+/*
+** Texts are kept in the encoding of the database, see value.h. And where this
+** connection shares its cache with others and reads what they have not committed,
+** the L1 must not keep it.
+*/
+static int read_settings(HcCache *cache) {
+    char word[8];
+    int rc = read_pragma(cache, "PRAGMA encoding", word, sizeof word);
+    cache->l2.utf16 = strncmp(word, "UTF-16", 6) == 0;
+    if (rc == SQLITE_OK)
+        rc = read_pragma(cache, "PRAGMA read_uncommitted", word, sizeof word);
+    cache->dirty_reads = word[0] == '1';
+    return rc;
+}
+
 int hc_cache_enter(HcCache *cache) {
     int rc = SQLITE_OK;
     cache->busy++;
+    if (hc_l2_expired(&cache->l2))
+        relearn(cache);
     if (!cache->options_text) {
         HcMeta meta;
         char *message = NULL;
-        rc = read_encoding(cache);
+        rc = read_settings(cache);
         if (rc == SQLITE_OK)
             hc_coherence_before(&cache->coherence);
         if (rc == SQLITE_OK)
@@ -239,7 +273,7 @@ static double readable_until(const HcCache *cache, HcPurpose purpose, double dea
 /* The L1's entry of that key if it may be served at all; one that others changed is dropped. */
 static HcEntry *l1_candidate(HcCache *cache, const HcKey *key, uint32_t hash, double now) {
     HcEntry *entry = hc_l1_find(&cache->l1, key, hash);
-    if (!entry)
+    if (!entry || cache->dirty_reads)
         return NULL;
     if (!hc_coherence_good(&cache->coherence, entry->bucket, entry->stamp)) {
         hc_l1_remove(&cache->l1, entry);
@@ -300,7 +334,7 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
         goto done;
     }
     look->tier = 2;
-    if (look->purpose != HC_PEEK && promote(cache, look->entry))
+    if (look->purpose != HC_PEEK && !cache->dirty_reads && promote(cache, look->entry))
         cache->stats.promotions++;
 done:
     hc_l2_close(&cache->l2, HC_L2_FIND);
@@ -919,6 +953,15 @@ int hc_cache_sync(HcCache *cache) {
     int rc = SQLITE_OK;
     if (transaction->dirty) {
         rc = hc_l2_write_state(&cache->l2, &transaction->state);
+        /*
+        ** BEGIN; SAVEPOINT s; CREATE VIRTUAL TABLE c ...; INSERT INTO c ...; ROLLBACK TO s; COMMIT;
+        **
+        ** calls xSync and nothing before it that would tell that the table is gone.
+        */
+        if (rc != SQLITE_OK && hc_l2_is_gone(&cache->l2)) {
+            transaction->dirty = 0;
+            return SQLITE_OK;
+        }
         if (rc == SQLITE_OK) {
             transaction->dirty = 0;
             transaction->synced = 1;
@@ -927,16 +970,16 @@ int hc_cache_sync(HcCache *cache) {
     return rc;
 }
 
-/* After undoing writes: what was learnt during them may be undone as well, the options among it. */
-static void relearn(HcCache *cache) {
-    hc_coherence_doubt(&cache->coherence);
-    sqlite3_free(cache->options_text);
-    cache->options_text = NULL;
-    cache->purge_after = HC_BEFORE_ALL;
+int hc_cache_savepoint(HcCache *cache, int savepoint) {
+    int rc = hc_cache_sync(cache);
+    if (rc == SQLITE_OK)
+        hc_transaction_savepoint(&cache->transaction, savepoint);
+    return rc;
 }
 
 void hc_cache_rollback_to(HcCache *cache, int savepoint) {
     cache->stats.rolled_back += hc_transaction_rollback_to(&cache->transaction, savepoint, &cache->l1);
+    /* What was learnt since may be undone as well, the options among it. */
     relearn(cache);
 }
 

@@ -48,6 +48,7 @@ struct HcCache {
     HcStats stats;
     char *last_error;   /* of the last l2_error, NULL if there was none */
     double purge_after; /* Unix time before which no row is known to expire */
+    int dirty_reads;    /* PRAGMA read_uncommitted is on: what L2 shows may never be committed */
     int purge_skips;    /* writes since that was last looked up */
 };
 
@@ -87,6 +88,8 @@ void hc_cache_drop(HcCache *cache);
 */
 int hc_cache_enter(HcCache *cache);
 void hc_cache_leave(HcCache *cache);
+/* A virtual-table object comes or goes. */
+void hc_cache_connected(HcCache *cache);
 void hc_cache_disconnected(HcCache *cache);
 
 double hc_cache_now(const HcCache *cache);
@@ -121,6 +124,7 @@ int hc_cache_join(HcCache *cache, char **message);
 /* Transactions, from the virtual table. */
 int hc_cache_sync(HcCache *cache);
 void hc_cache_commit(HcCache *cache);
+int hc_cache_savepoint(HcCache *cache, int savepoint);
 void hc_cache_rollback_to(HcCache *cache, int savepoint);
 void hc_cache_rollback(HcCache *cache);
 

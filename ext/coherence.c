@@ -111,6 +111,9 @@ static void choose_signal(HcCoherence *coherence) {
     sqlite3_file_control(coherence->db, coherence->schema, SQLITE_FCNTL_VFS_POINTER, &vfs);
     if (!vfs || !is_builtin_vfs(vfs->zName) || !read_counter(file, &token))
         return;
+    /* DETACH and ATTACH put another file behind the same name; on such a host nothing would tell. */
+    if (!hc_host_tells_expired() && sqlite3_stricmp(coherence->schema, "main") != 0)
+        return;
     if (token.bytes[18 - HC_HEADER_OFFSET] != 2) {
         coherence->signal = HC_SIGNAL_COUNTER;
     } else if (file->pMethods->iVersion >= 2 && file->pMethods->xShmMap && !is_exclusive(coherence)) {

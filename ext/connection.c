@@ -94,14 +94,19 @@ void hc_connection_drop(HcConnection *connection, HcCache *cache) {
     hc_cache_drop(cache);
 }
 
+void hc_connection_forget(HcConnection *connection, const char *schema, const char *name) {
+    HcCache *cache = find_cache(connection, schema, name);
+    if (cache)
+        hc_connection_drop(connection, cache);
+}
+
 int hc_connection_rename(HcConnection *connection, HcCache *cache, const char *name) {
     char *copy = sqlite3_mprintf("%s", name);
     if (!copy)
         return SQLITE_NOMEM;
     /* A cache of that name that has gone may have left its statistics behind. */
-    HcCache *other = find_cache(connection, cache->schema, name);
-    if (other && other != cache && !other->users)
-        hc_connection_drop(connection, other);
+    if (find_cache(connection, cache->schema, name) != cache)
+        hc_connection_forget(connection, cache->schema, name);
     sqlite3_free(cache->name);
     cache->name = copy;
     hc_connection_forget_aliases(connection);
@@ -129,8 +134,9 @@ static void remember_alias(HcConnection *connection, const char *text, int n, Hc
 
 /* -------------------------------------------------------------- resolving */
 
-static int is_table(HcConnection *connection, const char *schema, const char *name) {
-    return sqlite3_table_column_metadata(connection->db, schema, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+/* Without a column: is there a table of that name? */
+static int has_column(HcConnection *connection, const char *schema, const char *name, const char *column) {
+    return sqlite3_table_column_metadata(connection->db, schema, name, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
 }
 
 /* Preparing a SELECT makes SQLite connect the virtual table, which registers its cache here. */
@@ -141,7 +147,8 @@ static int connect_table(HcConnection *connection, const char *schema, const cha
     sqlite3_free(sql);
     sqlite3_finalize(stmt);
     *cache = rc == SQLITE_OK ? find_cache(connection, schema, name) : NULL;
-    if (*cache && !(*cache)->users)
+    /* A statement that is not yet prepared anew can keep a virtual table that is gone from the schema. */
+    if (*cache && (!(*cache)->users || !has_column(connection, schema, name, "ttl")))
         *cache = NULL;
     return rc;
 }
@@ -196,7 +203,7 @@ static int list_schemas(HcConnection *connection, NameList *list) {
 static int locate(HcConnection *connection, const char *text, const NameList *schemas, const char **schema,
                   const char **name) {
     for (int i = 0; i < schemas->count; i++) {
-        if (is_table(connection, schemas->names[i], text)) {
+        if (has_column(connection, schemas->names[i], text, NULL)) {
             *schema = schemas->names[i];
             *name = text;
             return 1;
@@ -205,7 +212,7 @@ static int locate(HcConnection *connection, const char *text, const NameList *sc
     for (int i = 0; i < schemas->count; i++) {
         size_t n = strlen(schemas->names[i]);
         if (sqlite3_strnicmp(text, schemas->names[i], (int)n) == 0 && text[n] == '.' &&
-            is_table(connection, schemas->names[i], text + n + 1)) {
+            has_column(connection, schemas->names[i], text + n + 1, NULL)) {
             *schema = schemas->names[i];
             *name = text + n + 1;
             return 1;
@@ -233,6 +240,11 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
     for (int i = 0; i < HC_ALIASES; i++) {
         HcAlias *alias = &connection->aliases[i];
         if (alias->n == n && alias->text && memcmp(alias->text, text, (size_t)n) == 0) {
+            if (hc_l2_expired(&alias->cache->l2)) {
+                /* CREATE TEMP TABLE cache(...); SELECT hybrid_cache_get('cache', 'k'); */
+                hc_connection_forget_aliases(connection);
+                break;
+            }
             *cache = alias->cache;
             return SQLITE_OK;
         }

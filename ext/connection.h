@@ -44,6 +44,8 @@ void hc_connection_release(void *connection);
 int hc_connection_cache(HcConnection *connection, const char *schema, const char *name, HcCache **cache);
 /* The table is gone (xDestroy): so are its L1 and statistics. */
 void hc_connection_drop(HcConnection *connection, HcCache *cache);
+/* The same for the cache of that name, if there is one. */
+void hc_connection_forget(HcConnection *connection, const char *schema, const char *name);
 int hc_connection_rename(HcConnection *connection, HcCache *cache, const char *name);
 /* Names may mean something else from now on. */
 void hc_connection_forget_aliases(HcConnection *connection);

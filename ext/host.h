@@ -40,6 +40,31 @@ static inline int hc_host_txn_state(sqlite3 *db, const char *schema) {
     return -1;
 }
 
+/*
+** Was anything done on this connection since the statement was prepared that makes
+** names or settings mean something else: DDL, ATTACH, DETACH, a PRAGMA that sets a
+** flag? SQLite marks every prepared statement then. 0 where the host was built
+** without its deprecated routines (hc_host_tells_expired() == 0): it cannot tell.
+*/
+static inline int hc_host_tells_expired(void) {
+#if defined(SQLITE_CORE) && defined(SQLITE_OMIT_DEPRECATED)
+    return 0;
+#elif defined(SQLITE_CORE)
+    return 1;
+#else
+    return sqlite3_api->expired != NULL;
+#endif
+}
+
+static inline int hc_host_expired(sqlite3_stmt *stmt) {
+#if !defined(SQLITE_CORE) || !defined(SQLITE_OMIT_DEPRECATED)
+    if (hc_host_tells_expired())
+        return sqlite3_expired(stmt);
+#endif
+    (void)stmt;
+    return 0;
+}
+
 /* True if sqlite3_interrupt() was called: the long loops ask between rows. */
 static inline int hc_host_interrupted(sqlite3 *db) {
 #if SQLITE_VERSION_NUMBER >= HC_HOST_INTERRUPT

@@ -192,6 +192,14 @@ int hc_l2_drop(HcL2 *l2) {
     return rc;
 }
 
+int hc_l2_is_gone(HcL2 *l2) {
+    char *table = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[1]);
+    int gone = table && sqlite3_table_column_metadata(l2->db, l2->schema, table, NULL, NULL, NULL, NULL, NULL, NULL) ==
+                            SQLITE_ERROR;
+    sqlite3_free(table);
+    return gone;
+}
+
 int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
     int rc = SQLITE_OK;
     char *error = NULL;

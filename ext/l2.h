@@ -102,10 +102,16 @@ void hc_l2_free(HcL2 *l2);
 /* DDL. *message gets the text of a failure that a user can do something about. */
 int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message);
 int hc_l2_drop(HcL2 *l2);
+/* 1 if the shadow tables do not exist. */
+int hc_l2_is_gone(HcL2 *l2);
 int hc_l2_rename(HcL2 *l2, const char *name, char **message);
 
 /* Opens the statement: prepared, ready to be bound. NULL stays in *stmt on failure. */
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);
+/* 1 if names or settings of the connection may mean something else than when the meta row was read last. */
+static inline int hc_l2_expired(const HcL2 *l2) {
+    return l2->statements[HC_L2_META] && hc_host_expired(l2->statements[HC_L2_META]);
+}
 /* Resets it and drops what it borrowed. Harmless where it is not open. */
 void hc_l2_close(HcL2 *l2, HcStatement id);
 /* open, step once to the end, close: for writes bound in between. */

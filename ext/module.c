@@ -130,7 +130,7 @@ static int table_new(HcConnection *connection, const char *const *argv, HcTable 
     memset(table, 0, sizeof *table);
     int rc = hc_connection_cache(connection, argv[1], argv[2], &table->cache);
     if (rc == SQLITE_OK) {
-        table->cache->users++;
+        hc_cache_connected(table->cache);
         hc_connection_forget_aliases(connection);
         *out = table;
     } else {
@@ -163,19 +163,16 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
         rc = declare(db, argv[2]);
     if (rc == SQLITE_OK && !(text = hc_options_text(&options)))
         rc = SQLITE_NOMEM;
+    /* One of that name may have been dropped by another connection, or by a rollback. This is a new one. */
+    hc_connection_forget(context, argv[1], argv[2]);
     if (rc == SQLITE_OK)
         rc = table_new(context, argv, &table);
-    if (rc == SQLITE_OK && table->cache->users == 1 && table->cache->coherence.known) {
-        /* Left behind by a cache of that name which another connection dropped: this is a new one. */
-        table->cache->users--;
-        hc_connection_drop(context, table->cache);
-        sqlite3_free(table);
-        table = NULL;
-        rc = table_new(context, argv, &table);
-    }
     if (rc == SQLITE_OK)
         rc = hc_l2_create(&table->cache->l2, text, options.clock == HC_CLOCK_LOCAL, message);
     sqlite3_free(text);
+    /* SQLite takes a table as part of the transaction that creates it, and does not call xBegin. */
+    if (rc == SQLITE_OK)
+        hc_transaction_begin(&table->cache->transaction);
     if (rc != SQLITE_OK && table) {
         table->cache->users--;
         hc_connection_drop(context, table->cache);
@@ -255,7 +252,9 @@ static int table_rollback(sqlite3_vtab *vtab) {
 }
 
 static int table_savepoint(sqlite3_vtab *vtab, int savepoint) {
-    return hc_transaction_savepoint(&((HcTable *)vtab)->cache->transaction, savepoint);
+    HcTable *table = (HcTable *)vtab;
+    int rc = hc_cache_savepoint(table->cache, savepoint);
+    return rc == SQLITE_OK ? rc : hc_table_fail(table, rc, NULL);
 }
 
 static int table_release(sqlite3_vtab *vtab, int savepoint) {

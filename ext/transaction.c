@@ -6,13 +6,6 @@
 /* A transaction that writes more keys than this forgets the whole L1 when it is rolled back. */
 #define JOURNAL_MOST (1u << 16)
 
-struct HcFrame {
-    int savepoint; /* SQLite's number of it */
-    int joined, dirty;
-    size_t journal_count;
-    HcState state;
-};
-
 void hc_transaction_begin(HcTransaction *transaction) {
     transaction->open = 1;
     transaction->joined = transaction->dirty = transaction->synced = 0;
@@ -46,25 +39,6 @@ void hc_transaction_note(HcTransaction *transaction, uint32_t hash) {
     transaction->journal[transaction->journal_count++] = hash;
 }
 
-static int push(HcTransaction *transaction, int savepoint) {
-    if (transaction->frame_count == transaction->frame_room) {
-        int room = transaction->frame_room ? transaction->frame_room * 2 : 2;
-        HcFrame *frames = sqlite3_realloc64(transaction->frames, (sqlite3_uint64)room * sizeof *frames);
-        if (!frames)
-            return SQLITE_NOMEM;
-        transaction->frames = frames;
-        transaction->frame_room = room;
-    }
-    HcFrame *frame = &transaction->frames[transaction->frame_count++];
-    frame->savepoint = savepoint;
-    frame->joined = transaction->joined;
-    frame->dirty = transaction->dirty;
-    frame->journal_count = transaction->journal_count;
-    if (transaction->joined)
-        frame->state = transaction->state;
-    return SQLITE_OK;
-}
-
 /* The number of frames below a savepoint. */
 static int frames_below(const HcTransaction *transaction, int savepoint) {
     int at = transaction->frame_count;
@@ -77,9 +51,21 @@ static int frames_below(const HcTransaction *transaction, int savepoint) {
 ** Two virtual-table objects of one cache can take part in one transaction (DDL
 ** in the middle makes a second one), so a number may come twice in a row.
 */
-int hc_transaction_savepoint(HcTransaction *transaction, int savepoint) {
-    transaction->frame_count = frames_below(transaction, savepoint);
-    return push(transaction, savepoint);
+void hc_transaction_savepoint(HcTransaction *transaction, int savepoint) {
+    int at = frames_below(transaction, savepoint);
+    if (at == transaction->frame_room) {
+        int room = transaction->frame_room ? transaction->frame_room * 2 : 8;
+        HcFrame *frames = sqlite3_realloc64(transaction->frames, (sqlite3_uint64)room * sizeof *frames);
+        if (!frames) {
+            transaction->journal_lost = 1;
+            return;
+        }
+        transaction->frames = frames;
+        transaction->frame_room = room;
+    }
+    transaction->frames[at].savepoint = savepoint;
+    transaction->frames[at].journal_count = transaction->journal_count;
+    transaction->frame_count = at + 1;
 }
 
 /*
@@ -113,29 +99,25 @@ static sqlite3_int64 forget(HcTransaction *transaction, size_t from, HcL1 *l1) {
 }
 
 /*
-** For the same reason the number may be one that was never seen. The oldest frame
-** at or above it holds what was before; it stays, under that number, since the
-** savepoint does. A savepoint that is the transaction itself has the number -1:
+** For the same reason the number may be one that was never seen: the oldest frame
+** at or above it tells how long the journal was. It stays, under that number,
+** since the savepoint does. A savepoint that is the transaction has the number -1:
 **
 **     SAVEPOINT a; INSERT INTO cache ...; ROLLBACK TO a;  -- all is undone, `a` stays open
 */
 sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoint, HcL1 *l1) {
+    size_t from = transaction->journal_count;
     int at = frames_below(transaction, savepoint);
     if (savepoint < 0) {
-        transaction->joined = transaction->dirty = transaction->synced = 0;
+        from = 0;
         transaction->frame_count = 0;
-        return forget(transaction, 0, l1);
+    } else if (at < transaction->frame_count) {
+        from = transaction->frames[at].journal_count;
+        transaction->frames[at].savepoint = savepoint;
+        transaction->frame_count = at + 1;
     }
-    if (at == transaction->frame_count)
-        return 0;
-    HcFrame *frame = &transaction->frames[at];
-    transaction->joined = frame->joined;
-    transaction->dirty = frame->dirty;
-    if (frame->joined)
-        transaction->state = frame->state;
-    frame->savepoint = savepoint;
-    transaction->frame_count = at + 1;
-    return forget(transaction, frame->journal_count, l1);
+    transaction->joined = transaction->dirty = 0;
+    return forget(transaction, from, l1);
 }
 
 sqlite3_int64 hc_transaction_rollback(HcTransaction *transaction, HcL1 *l1) {

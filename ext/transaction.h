@@ -1,11 +1,13 @@
 /*
 ** transaction.h: what the open write transaction of one cache has done so far.
 **
-** The meta row is written once per transaction, in xSync; until then its next
-** contents live here. Each savepoint keeps a copy of them, so that ROLLBACK TO
-** restores counters and versions exactly. The L1 is written through, and undo is
-** forgetting: a journal holds the hashes of the keys that were written, and a
-** rollback drops them from the L1. L2 then answers.
+** The meta row is written when a savepoint is opened and when the transaction
+** commits; between, its next contents live here. So a rollback needs no copies of
+** them: SQLite restores the row, and the next write reads it again.
+**
+** The L1 is written through, and undo is forgetting: a journal holds the hashes of
+** the keys that were written, and a rollback drops them from the L1. L2 then
+** answers.
 */
 #ifndef HC_TRANSACTION_H
 #define HC_TRANSACTION_H
@@ -13,33 +15,36 @@
 #include "l1.h"
 #include "l2.h"
 
-typedef struct HcFrame HcFrame;
+/* A savepoint that was seen: its number, and how long the journal was. */
+typedef struct HcFrame {
+    int savepoint;
+    size_t journal_count;
+} HcFrame;
 
 typedef struct HcTransaction {
-    int open;       /* xBegin came, neither xCommit nor xRollback yet */
-    int joined;     /* `state` was read from the meta row in this transaction */
-    int dirty;      /* `state` differs from the meta row */
-    int synced;     /* `state` was written, xCommit makes it the committed one */
+    int open;      /* xBegin came, neither xCommit nor xRollback yet */
+    int joined;    /* `state` was read from the meta row in this transaction */
+    int dirty;     /* `state` differs from the meta row */
+    int synced;    /* it was written: xCommit makes `state` the committed one */
     HcState state;
 
-    HcFrame *frames; /* one a savepoint that was seen, by rising number */
+    HcFrame *frames; /* by rising number */
     int frame_count;
     int frame_room;
 
     uint32_t *journal; /* L1 hashes of the keys written */
     size_t journal_count;
     size_t journal_room;
-    int journal_lost; /* it could not grow: a rollback forgets everything */
+    int journal_lost; /* something could not be noted: a rollback forgets the whole L1 */
 } HcTransaction;
 
 void hc_transaction_begin(HcTransaction *transaction);
-/* Frees everything; the transaction is over. */
+/* The transaction is over. Frees everything. */
 void hc_transaction_end(HcTransaction *transaction);
 
 /* Notes that the key of this hash is about to be written. */
 void hc_transaction_note(HcTransaction *transaction, uint32_t hash);
-/* SQLITE_NOMEM where there is no memory for the copy. */
-int hc_transaction_savepoint(HcTransaction *transaction, int savepoint);
+void hc_transaction_savepoint(HcTransaction *transaction, int savepoint);
 void hc_transaction_release(HcTransaction *transaction, int savepoint);
 
 /* Each returns how many writes the L1 forgot. */

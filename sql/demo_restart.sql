@@ -47,7 +47,7 @@ SELECT 'next request:    ' || hybrid_cache_get('cache', 22, 'not cached');
 .print
 .print ==== 5. What this connection did, and what is stored
 .mode box
-SELECT gets, l1_hits, l2_hits, misses, printf('%.1f %%', 100 * hit_ratio) AS 'hit ratio', puts, deletes
+SELECT gets, l1_hits, l2_hits, misses, printf('%.2f %%', 100 * hit_ratio) AS 'hit ratio', puts, deletes
 FROM hybrid_cache_stats('cache');
 SELECT promotions, l1_evicted, l1_count, l1_bytes, l2_count, l2_bytes, expired, rolled_back
 FROM hybrid_cache_stats('cache');

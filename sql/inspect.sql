@@ -6,7 +6,7 @@
 
 .mode box
 
-.print Entries and bytes, by what has become of them
+.print Entries by what has become of them; bytes are those of key, value and tag, and 64 for the row
 SELECT CASE WHEN expires = 253402300799 THEN 'never expires'
             WHEN expires > unixepoch() THEN 'live'
             ELSE 'expired, not yet purged' END AS state,
@@ -30,5 +30,6 @@ SELECT coalesce(tag, '(none)') AS tag, count(*) AS entries, sum(size) AS bytes
 FROM cache_data GROUP BY cache_data.tag ORDER BY entries DESC, tag;
 
 .print
-.print Format and options
-SELECT format, options FROM cache_meta;
+.print Options
+SELECT substr(value, 1, instr(value, '=') - 1) AS option, substr(value, instr(value, '=') + 1) AS value
+FROM cache_meta, json_each('["' || replace(options, ', ', '","') || '"]');

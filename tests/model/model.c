@@ -236,7 +236,7 @@ static int run(Fleet *f, const Config *config, Source *source, Report *total) {
                 total->skipped[k] += f->reports[i].skipped[k];
             }
             total->compared += f->reports[i].compared;
-            total->gets += f->reports[i].gets;
+            total->found += f->reports[i].found;
             total->l1_hits += f->reports[i].l1_hits;
             total->interrupted += f->reports[i].interrupted;
         }
@@ -462,11 +462,12 @@ int main(int argc, char **argv) {
     double took = seconds() - begin;
     bool found = false;
     if (failed < 0) {
-        printf("model: %lld operations, %.0f a second; %llu reads compared, %llu writes interrupted; %llu gets, %.1f "
+        printf("model: %lld operations, %.0f a second; %llu reads compared, %llu writes interrupted; %llu look-ups "
+               "found something, %.1f "
                "%% from L1\n",
                (long long)config.ops, (double)config.ops / took, (unsigned long long)total.compared,
-               (unsigned long long)total.interrupted, (unsigned long long)total.gets,
-               total.gets ? 100.0 * (double)total.l1_hits / (double)total.gets : 0.0);
+               (unsigned long long)total.interrupted, (unsigned long long)total.found,
+               total.found ? 100.0 * (double)total.l1_hits / (double)total.found : 0.0);
         if (verbose)
             print_counts(&total);
     } else {

@@ -20,7 +20,8 @@
 /* Name and weight of every kind of operation; weight 0 is only ever sent on purpose. */
 #define OPERATIONS(X)                                                                                                  \
     X(SETUP, 0)                                                                                                        \
-    X(CLOSE, 0) X(SWITCH, 0) X(FINISH, 0) /* reads, each compared with the oracle */                                   \
+    X(CLOSE, 0)                                                                                                        \
+    X(SWITCH, 0) X(FINISH, 0) /* reads, each compared with the oracle */                                               \
         X(GET, 1500) X(GET_DEFAULT, 150) X(HAS, 250) X(TTL, 250) X(STALE, 200) X(TIER, 200) X(LAG, 250) X(GET_ALL, 50) \
             X(SELECT_KEY, 900) X(SELECT_IN, 250) X(SELECT_RANGE, 120) X(SELECT_TAG, 120) X(SELECT_LIKE, 80)            \
                 X(SELECT_EXPIRES, 60) X(SCAN, 120) X(COUNT, 120) X(JOIN, 60) X(JSON_JOIN, 80) X(STATISTICS, 100)       \
@@ -75,7 +76,8 @@ typedef struct Report {
     uint64_t done[KINDS];    /* carried out in full */
     uint64_t busy[KINDS];    /* ended by SQLITE_BUSY or SQLITE_LOCKED, on both sides */
     uint64_t skipped[KINDS]; /* no sense in the connection's state, such as COMMIT outside a transaction */
-    uint64_t compared, gets, l1_hits, interrupted;
+    uint64_t compared, interrupted;
+    uint64_t found, l1_hits /* look-ups that found something, and how many of them in memory */;
 } Report;
 
 extern const char *const kind_names[KINDS];

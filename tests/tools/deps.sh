@@ -46,6 +46,7 @@ find_missing() {
             need clang-format has clang-format
             need clang-tidy has clang-tidy
             need cppcheck has cppcheck
+            need shellcheck has shellcheck
             ;;
         valgrind) need "valgrind libc6-dbg" has valgrind ;;
         bench) ;;

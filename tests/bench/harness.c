@@ -1,0 +1,142 @@
+/*
+** harness.c: time, samples, and sides that take turns.
+*/
+#define _POSIX_C_SOURCE 200809L
+
+#include "bench.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+Settings settings = {
+    .extension = "dist/hybrid_cache",
+    .directory = "build/bench/data",
+    .rounds = 15,
+    .slice_ns = 10e6,
+};
+
+static const char *row_name = "";
+
+void die(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "\nbench: ");
+    if (*row_name)
+        fprintf(stderr, "%s: ", row_name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    va_end(arguments);
+    exit(1);
+}
+
+double clock_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+void *need(size_t bytes) {
+    void *memory = calloc(1, bytes ? bytes : 1);
+    if (!memory)
+        die("out of memory");
+    return memory;
+}
+
+/* ---------------------------------------------------------------- progress */
+
+void progress_row(const char *name, int at, int of) {
+    int terminal = isatty(STDERR_FILENO);
+    row_name = name ? name : "";
+    if (terminal)
+        fprintf(stderr, "\r\033[K");
+    if (name)
+        fprintf(stderr, "[%d/%d] %s%s", at, of, name, terminal ? "" : "\n");
+    fflush(stderr);
+}
+
+void progress(const char *format, ...) {
+    va_list arguments;
+    if (!isatty(STDERR_FILENO))
+        return;
+    va_start(arguments, format);
+    fprintf(stderr, "\r\033[K%s: ", row_name);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fflush(stderr);
+}
+
+/* -------------------------------------------------------------- statistics */
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Between the two samples that are nearest to that part of the way. */
+static double quantile(const double *sorted, int count, double part) {
+    double at = part * (count - 1);
+    int below = (int)at;
+    int above = below + 1 < count ? below + 1 : below;
+    return sorted[below] + (sorted[above] - sorted[below]) * (at - below);
+}
+
+Figure figure_of(double *samples, int count) {
+    qsort(samples, (size_t)count, sizeof *samples, compare);
+    return (Figure){quantile(samples, count, 0.5), quantile(samples, count, 0.25), quantile(samples, count, 0.75)};
+}
+
+Figure figure_single(double value) {
+    return (Figure){value, value, value};
+}
+
+/* --------------------------------------------------------------- measuring */
+
+/* The nanoseconds of `n` calls. */
+static double run_slice(Side *side, size_t n) {
+    double ns = 0;
+    if (side->begin)
+        side->begin(side->context);
+    if (side->timed) {
+        for (size_t i = 0; i < n; i++)
+            ns += side->timed(side->context, side->next++);
+    } else {
+        double start = clock_ns();
+        for (size_t i = 0; i < n; i++)
+            side->op(side->context, side->next++);
+        ns = clock_ns() - start;
+    }
+    if (side->end)
+        side->end(side->context);
+    return ns;
+}
+
+/* Finds how many calls fill a slice. That is the warm-up, too: it runs about two slices. */
+static void calibrate(Side *side) {
+    size_t n = 1;
+    double ns = 0;
+    while ((ns = run_slice(side, n)) < settings.slice_ns / 2 && n < (size_t)1 << 30)
+        n *= 2;
+    side->slice = (size_t)((double)n * settings.slice_ns / ns);
+    if (side->slice < 1)
+        side->slice = 1;
+}
+
+void measure(Side *sides, int count) {
+    for (int s = 0; s < count; s++)
+        calibrate(&sides[s]);
+    for (int round = 0; round < settings.rounds; round++) {
+        progress("round %d of %d", round + 1, settings.rounds);
+        for (int turn = 0; turn < count; turn++) {
+            /* Another one begins each time: nobody always comes after the same neighbour's cache misses. */
+            Side *side = &sides[(turn + round) % count];
+            double per = side->per > 0 ? side->per : 1;
+            side->samples[round] = run_slice(side, side->slice) / (double)side->slice / per;
+        }
+    }
+    for (int s = 0; s < count; s++)
+        sides[s].ns = figure_of(sides[s].samples, settings.rounds);
+}
