@@ -1,6 +1,7 @@
 # hybrid_cache. GNU make; `make help` lists the targets.
 #
-# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, DESTDIR.
+# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, DESTDIR; V=1 shows
+# the commands.
 # Variants (ASan, other compilers, debug) are this same Makefile run again with another BUILD and DIST.
 
 VERSION := $(shell cat VERSION)
@@ -16,7 +17,7 @@ INSTALL ?= install
 MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null || uname -s)
 ifneq (,$(findstring mingw,$(MACHINE)))
     SUFFIX := dll
-else ifneq (,$(filter %arwin% %arwin,$(MACHINE)))
+else ifneq (,$(findstring arwin,$(MACHINE)))
     SUFFIX := dylib
     PIC    := -fPIC
 else
@@ -28,6 +29,7 @@ endif
 LIBRARY  := $(DIST)/hybrid_cache.$(SUFFIX)
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion
 DEFINES  := -DHC_VERSION='"$(VERSION)"' $(if $(DEBUG),,-DNDEBUG)
+Q         = $(if $(V),,@echo '  making $@';)
 COMPILE   = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 
 # What every compilation depends on besides its files: other flags than last time compile everything anew.
@@ -37,7 +39,7 @@ OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: always all loadable tests deps demo test asan valgrind lint format bench soak install uninstall clean help \
+.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak install uninstall clean help \
         lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 all: loadable
 loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
@@ -46,16 +48,16 @@ loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
 
 $(LIBRARY): $(OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(PIC) $(CFLAGS) $(LDFLAGS) $(STRICT) -o $@ $^
+	$(Q)$(CC) -shared $(PIC) $(CFLAGS) $(LDFLAGS) $(STRICT) -o $@ $^
 
 $(BUILD)/ext/%.o: ext/%.c $(COMMON)
 	@mkdir -p $(@D)
-	$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -c -o $@ $<
+	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -c -o $@ $<
 
 # The DDL of the shadow tables as a C string; the documentation in it stays behind.
 $(BUILD)/schema.h: sql/schema.sql Makefile
 	@mkdir -p $(@D)
-	{ echo '/* Made from $< by the Makefile. */'; echo 'static const char hc_schema_sql[] ='; \
+	$(Q){ echo '/* Made from $< by the Makefile. */'; echo 'static const char hc_schema_sql[] ='; \
 	  sed -e '/^[[:space:]]*--/d' -e '/^[[:space:]]*$$/d' \
 	      -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/.*/    "&\\n"/' $<; \
 	  echo '    ;'; } > $@
@@ -66,28 +68,29 @@ $(BUILD)/flags: always
 
 # ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include
 
-SINGLE   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c))
-MODEL    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
-BENCH    := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
-CLOCK    := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
-LMDB     := $(and $(BENCH),$(wildcard /usr/include/lmdb.h))
+SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c))
+MODEL   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
+BENCH   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
+CLOCK   := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
+LMDB    := $(wildcard /usr/include/lmdb.h)
+TESTING  = -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' $(if $(LMDB),-DBENCH_LMDB) -I$(BUILD) -Iext -Itests/lib
 tests: $(SINGLE) $(MODEL) $(CLOCK)
+programs: tests $(BENCH)
 
 $(SINGLE): %: %.o
 $(MODEL): $(BUILD)/model/model.o $(BUILD)/model/worker.o
 $(BENCH): $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
-$(BENCH): CPPFLAGS += $(if $(LMDB),-DBENCH_LMDB)
-$(BENCH): LDLIBS += $(if $(LMDB),-llmdb)
+$(BENCH): LDLIBS := $(if $(LMDB),-llmdb)
 $(SINGLE) $(MODEL) $(BENCH):
-	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm $(LDLIBS)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm $(LDLIBS)
 
 $(BUILD)/%.o: tests/%.c $(COMMON)
 	@mkdir -p $(@D)
-	$(COMPILE) -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' -I$(BUILD) -Iext -Itests/lib -c -o $@ $<
+	$(Q)$(COMPILE) $(TESTING) -c -o $@ $<
 
 $(CLOCK): $(BUILD)/%.$(SUFFIX): tests/lib/%.c $(COMMON)
 	@mkdir -p $(@D)
-	$(COMPILE) $(PIC) -shared -o $@ $< $(LDFLAGS) -lm
+	$(Q)$(COMPILE) $(PIC) -shared -o $@ $< $(LDFLAGS) -lm
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/*/*.d)
 
@@ -109,9 +112,9 @@ test: deps ## all tests; SUITE=slt (or several words) runs only that
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN     := BUILD=build/asan DIST=build/asan/dist DEBUG=1 CFLAGS='$(SANITIZE)' STRICT=
 
-asan: deps ## unit, slt and model suites under AddressSanitizer and UBSan, with assertions
+asan: deps ## unit and slt suites under AddressSanitizer and UBSan, with assertions
 	@$(MAKE) --no-print-directory $(ASAN) loadable tests
-	@BUILD=build/asan DIST=build/asan/dist SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),unit slt model)
+	@BUILD=build/asan DIST=build/asan/dist SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),unit slt)
 
 VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible
 
@@ -124,10 +127,14 @@ soak: deps ## the long forms of the tests
 	@$(MAKE) --no-print-directory loadable tests
 	@BUILD=$(BUILD) DIST=$(DIST) SOAK=1 sh tests/tools/run.sh $(SUITE)
 
-bench: ## measure against the plain table and others; ROW=... only that row
-	@$(MAKE) --no-print-directory deps DEPS='build demo test bench'
-	@$(MAKE) --no-print-directory loadable $(BENCH)
+bench: deps ## measure against the plain table and others; ROW=... only that row; see also `make deps DEPS=peers`
+	@$(MAKE) --no-print-directory loadable programs
 	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache $(if $(ROW),--row '$(ROW)')
+
+instructions: ## count the instructions of a hit, a miss, a put (callgrind)
+	@$(MAKE) --no-print-directory deps DEPS='build demo valgrind'
+	@$(MAKE) --no-print-directory loadable programs
+	@BUILD=$(BUILD) DIST=$(DIST) sh tests/bench/instructions.sh
 
 C_FILES := $(wildcard ext/*.[ch] tests/*/*.[ch])
 AGAIN    = @$(MAKE) --no-print-directory BUILD=build/$(1) DIST=build/$(1)/dist
@@ -140,9 +147,9 @@ lint: ## format, warnings of gcc and clang, gcc -fanalyzer, clang-tidy, cppcheck
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES)
 lint-gcc:
-	$(call AGAIN,gcc) CC=gcc CFLAGS='-O2 -Werror' loadable tests
+	$(call AGAIN,gcc) CC=gcc CFLAGS='-O2 -Werror' loadable programs
 lint-clang:
-	$(call AGAIN,clang) CC=clang CFLAGS='-O2 -Werror' loadable tests
+	$(call AGAIN,clang) CC=clang CFLAGS='-O2 -Werror' loadable programs
 lint-analyzer:
 	$(call AGAIN,analyzer) CC=gcc DEBUG=1 CFLAGS='-O1 -Werror -fanalyzer' loadable
 lint-tidy: $(BUILD)/schema.h

@@ -134,9 +134,13 @@ static void remember_alias(HcConnection *connection, const char *text, int n, Hc
 
 /* -------------------------------------------------------------- resolving */
 
-/* Without a column: is there a table of that name? */
-static int has_column(HcConnection *connection, const char *schema, const char *name, const char *column) {
-    return sqlite3_table_column_metadata(connection->db, schema, name, column, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+/*
+** Is there a table of that name, with a column of that one? (NULL: with any.)
+** SQLITE_OK, SQLITE_NOTFOUND, or what kept the schema from being read.
+*/
+static int find_column(HcConnection *connection, const char *schema, const char *name, const char *column) {
+    int rc = sqlite3_table_column_metadata(connection->db, schema, name, column, NULL, NULL, NULL, NULL, NULL);
+    return rc == SQLITE_ERROR ? SQLITE_NOTFOUND : rc;
 }
 
 /* Preparing a SELECT makes SQLite connect the virtual table, which registers its cache here. */
@@ -148,7 +152,7 @@ static int connect_table(HcConnection *connection, const char *schema, const cha
     sqlite3_finalize(stmt);
     *cache = rc == SQLITE_OK ? find_cache(connection, schema, name) : NULL;
     /* A statement that is not yet prepared anew can keep a virtual table that is gone from the schema. */
-    if (*cache && (!(*cache)->users || !has_column(connection, schema, name, "ttl")))
+    if (*cache && (!(*cache)->users || find_column(connection, schema, name, "ttl") != SQLITE_OK))
         *cache = NULL;
     return rc;
 }
@@ -199,26 +203,34 @@ static int list_schemas(HcConnection *connection, NameList *list) {
     return rc;
 }
 
-/* Where 'name' or 'schema.name' is: sets *schema (borrowed from the list) and *name (from text). */
+/* Where 'name' or 'schema.name' is: sets *schema (borrowed from the list) and *name (from text). As find_column. */
 static int locate(HcConnection *connection, const char *text, const NameList *schemas, const char **schema,
                   const char **name) {
-    for (int i = 0; i < schemas->count; i++) {
-        if (has_column(connection, schemas->names[i], text, NULL)) {
+    for (int qualified = 0; qualified < 2; qualified++) {
+        for (int i = 0; i < schemas->count; i++) {
+            size_t n = qualified ? strlen(schemas->names[i]) : 0;
+            if (qualified && (sqlite3_strnicmp(text, schemas->names[i], (int)n) != 0 || text[n] != '.'))
+                continue;
             *schema = schemas->names[i];
-            *name = text;
-            return 1;
+            *name = text + n + qualified;
+            int rc = find_column(connection, *schema, *name, NULL);
+            if (rc != SQLITE_NOTFOUND)
+                return rc;
         }
     }
-    for (int i = 0; i < schemas->count; i++) {
-        size_t n = strlen(schemas->names[i]);
-        if (sqlite3_strnicmp(text, schemas->names[i], (int)n) == 0 && text[n] == '.' &&
-            has_column(connection, schemas->names[i], text + n + 1, NULL)) {
-            *schema = schemas->names[i];
-            *name = text + n + 1;
-            return 1;
-        }
+    return SQLITE_NOTFOUND;
+}
+
+/* The cache that has answered to this name before, if its table is still connected. */
+static HcCache *known_cache(HcConnection *connection, const char *text) {
+    for (HcCache *cache = connection->caches; cache; cache = cache->next) {
+        size_t n = strlen(cache->schema);
+        if (cache->users &&
+            (sqlite3_stricmp(cache->name, text) == 0 || (sqlite3_strnicmp(cache->schema, text, (int)n) == 0 &&
+                                                         text[n] == '.' && sqlite3_stricmp(cache->name, text + n + 1) == 0)))
+            return cache;
     }
-    return 0;
+    return NULL;
 }
 
 /*
@@ -233,7 +245,7 @@ static int refresh_schemas(HcConnection *connection, const NameList *schemas) {
         rc = sql ? sqlite3_exec(connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
         sqlite3_free(sql);
     }
-    return rc == SQLITE_NOMEM ? rc : SQLITE_OK;
+    return rc;
 }
 
 int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcCache **cache, char **message) {
@@ -254,26 +266,30 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
     char *copy = sqlite3_mprintf("%.*s", n, text);
     int rc = list_schemas(connection, &schemas);
     *cache = NULL;
-    if (!copy)
+    if (rc == SQLITE_OK && !copy)
         rc = SQLITE_NOMEM;
-    int found = rc == SQLITE_OK && (int)strlen(copy) == n;
-    if (found && !locate(connection, copy, &schemas, &schema, &name)) {
+    if (rc == SQLITE_OK)
+        rc = (int)strlen(copy) == n ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;
+    if (rc == SQLITE_NOTFOUND) {
+        /* Where that cannot be read now, the schema in memory has the last word. */
         rc = refresh_schemas(connection, &schemas);
-        found = rc == SQLITE_OK && locate(connection, copy, &schemas, &schema, &name);
+        rc = rc == SQLITE_OK ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;
     }
-    if (rc == SQLITE_OK && !found) {
-        *message = sqlite3_mprintf("hybrid_cache: no such cache: %s", copy);
-        rc = SQLITE_ERROR;
-    } else if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK)
         rc = connect_table(connection, schema, name, cache);
-        if (rc != SQLITE_OK) {
-            *message = sqlite3_mprintf("hybrid_cache: %s: %s", copy, sqlite3_errmsg(connection->db));
-        } else if (!*cache) {
-            *message = sqlite3_mprintf("hybrid_cache: %s is not a hybrid_cache table", copy);
-            rc = SQLITE_ERROR;
-        } else {
-            remember_alias(connection, text, n, *cache);
-        }
+    if (rc == SQLITE_OK && *cache) {
+        remember_alias(connection, text, n, *cache);
+    } else if (rc == SQLITE_OK || rc == SQLITE_NOTFOUND) {
+        *message = sqlite3_mprintf(rc == SQLITE_OK ? "hybrid_cache: %s is not a hybrid_cache table"
+                                                   : "hybrid_cache: no such cache: %s",
+                                   copy);
+        rc = SQLITE_ERROR;
+    } else if (rc == SQLITE_ERROR) {
+        *message = sqlite3_mprintf("hybrid_cache: %s: %s", copy, sqlite3_errmsg(connection->db));
+    } else if (rc != SQLITE_NOMEM && rc != SQLITE_INTERRUPT && copy) {
+        /* The schema cannot be read now, such as while somebody holds the file alone. Look-ups miss then. */
+        *cache = known_cache(connection, copy);
+        rc = *cache ? SQLITE_OK : rc;
     }
     free_names(&schemas);
     sqlite3_free(copy);

@@ -290,6 +290,7 @@ static int past_prefix(const HcCursor *cursor) {
 static int scan_step(HcCursor *cursor) {
     HcCache *cache = cache_of(cursor);
     for (;;) {
+        int past = 0;
         int rc = sqlite3_step(cursor->scan);
         if (rc == SQLITE_ROW) {
             rc = hc_l2_read_row(cursor->scan, cache->l2.utf16, 1, &cursor->row);
@@ -299,19 +300,16 @@ static int scan_step(HcCursor *cursor) {
                 cache->stats.corrupt++;
                 continue;
             }
-            if (!past_prefix(cursor))
+            past = past_prefix(cursor);
+            if (!past)
                 return SQLITE_OK;
-            rc = SQLITE_DONE;
-        }
-        if (rc != SQLITE_DONE)
+        } else if (rc != SQLITE_DONE) {
             return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
-        int next = cursor->phase == PHASE_NUMBERS ? PHASE_TEXTS : PHASE_BLOBS;
-        /* Texts that ran to their end went on into the blobs already. */
-        int more = cursor->phase == PHASE_NUMBERS || (cursor->phase == PHASE_TEXTS && past_prefix(cursor) &&
-                                                      sqlite3_stmt_busy(cursor->scan));
-        if (!more)
+        }
+        /* Texts that ran to their end, and not just past the prefix, went on into the blobs already. */
+        if (cursor->phase != PHASE_NUMBERS && !past)
             break;
-        rc = phase_start(cursor, next);
+        rc = phase_start(cursor, cursor->phase == PHASE_NUMBERS ? PHASE_TEXTS : PHASE_BLOBS);
         if (rc != SQLITE_OK)
             return rc;
     }
@@ -380,6 +378,7 @@ int hc_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name,
         cursor->now = hc_cache_now(cache);
         cursor->started = 1;
     }
+    ((HcTable *)base->pVtab)->now = cursor->now;
     int rc = hc_cache_enter(cache);
     if (rc == SQLITE_OK)
         rc = plan & HC_PLAN_LOOKUP ? look_up(cursor, argv[0]) : scan_filter(cursor, plan, argc, argv);

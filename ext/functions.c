@@ -25,22 +25,26 @@ static void fail(sqlite3_context *context, int rc, char *message) {
 
 /* ------------------------------------------------------------ the arguments */
 
-/* The cache that the first argument names, entered; NULL after an error was given. */
-static HcCache *enter(sqlite3_context *context, sqlite3_value *name) {
-    HcConnection *connection = sqlite3_user_data(context);
-    HcCache *cache = NULL;
-    char *message = NULL;
-    int rc = SQLITE_ERROR;
+/* The cache that the first argument names. *message has the text of SQLITE_ERROR. */
+static int resolve(sqlite3_context *context, sqlite3_value *name, HcCache **cache, char **message) {
+    *cache = NULL;
     if (sqlite3_value_type(name) != SQLITE_TEXT) {
-        message = sqlite3_mprintf("hybrid_cache: the first argument is the name of a cache, such as 'cache'");
-    } else {
-        const char *text = (const char *)sqlite3_value_text(name);
-        rc = text ? hc_connection_resolve(connection, text, sqlite3_value_bytes(name), &cache, &message) : SQLITE_NOMEM;
+        *message = sqlite3_mprintf("hybrid_cache: the first argument is the name of a cache, such as 'cache'");
+        return SQLITE_ERROR;
     }
-    if (rc != SQLITE_OK) {
+    const char *text = (const char *)sqlite3_value_text(name);
+    if (!text)
+        return SQLITE_NOMEM;
+    return hc_connection_resolve(sqlite3_user_data(context), text, sqlite3_value_bytes(name), cache, message);
+}
+
+/* The same for functions that cannot do without: NULL after an error was given. */
+static HcCache *enter(sqlite3_context *context, sqlite3_value *name) {
+    HcCache *cache;
+    char *message = NULL;
+    int rc = resolve(context, name, &cache, &message);
+    if (rc != SQLITE_OK)
         fail(context, rc, message);
-        return NULL;
-    }
     return cache;
 }
 
@@ -52,15 +56,23 @@ static int look(sqlite3_context *context, sqlite3_value **argv, HcPurpose purpos
     for (int attempt = 0;; attempt++) {
         HcValue value;
         HcKey key;
-        HcCache *cache = enter(context, argv[0]);
+        HcCache *cache;
+        char *message = NULL;
+        int rc = resolve(context, argv[0], &cache, &message);
         found->entry = NULL;
-        if (!cache)
-            return SQLITE_ERROR;
+        found->tier = 0;
+        if (rc == SQLITE_ERROR || rc == SQLITE_NOMEM || rc == SQLITE_INTERRUPT) {
+            fail(context, rc, message);
+            return rc;
+        }
+        if (rc != SQLITE_OK)
+            /* Not even the schema can be read: a miss, and no cache yet to count it in. */
+            return SQLITE_OK;
         if (sqlite3_value_type(argv[1]) == SQLITE_NULL) {
             fail(context, SQLITE_ERROR, sqlite3_mprintf("hybrid_cache: the key of %s is NULL", cache->name));
             return SQLITE_ERROR;
         }
-        int rc = hc_cache_enter(cache);
+        rc = hc_cache_enter(cache);
         if (rc == SQLITE_OK)
             rc = hc_value_read(argv[1], cache->l2.utf16, &value);
         if (rc == SQLITE_OK) {

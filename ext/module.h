@@ -12,6 +12,7 @@ typedef struct HcTable {
     sqlite3_vtab base;
     HcCache *cache;
     HcCursor *cursors; /* open ones, the newest first */
+    double now;        /* the clock of the cursor that was filtered last */
 } HcTable;
 
 /* The columns, in the order of the declaration. */

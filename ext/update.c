@@ -243,19 +243,21 @@ int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
     if (rc == SQLITE_OK || (is_command && (rc & 0xff) == SQLITE_CORRUPT)) {
         request.write.replace = argc > 1 && sqlite3_vtab_on_conflict(db) == SQLITE_REPLACE;
         request.write.tag.type = request.write.value.type = SQLITE_NULL;
-        /* An UPDATE or DELETE goes by the time at which it found its row. */
-        request.write.now = !is_insert && table->cursors && table->cursors->started ? table->cursors->now
-                                                                                      : hc_cache_now(cache);
-        /* The options of the moment decide about deadlines: another connection may have changed them. */
-        if (rc == SQLITE_OK && !is_command)
+        /*
+        ** An UPDATE or DELETE goes by the time at which it found its row. Its cursor may be
+        ** closed already, and another statement's open, so the table remembers the time.
+        */
+        request.write.now = is_insert ? hc_cache_now(cache) : table->now;
+        /*
+        ** The options of the moment count: another connection may have changed the ttl, or one
+        ** that this command leaves alone. A command tells itself what it cannot do without.
+        */
+        if (rc == SQLITE_OK)
             rc = hc_cache_join(cache, &request.message);
-        if (rc != SQLITE_OK && !is_command && hc_cache_tolerates(cache, rc, 0)) {
-            sqlite3_free(request.message);
-            request.message = NULL;
-            rc = SQLITE_OK;
-        }
-        if (rc != SQLITE_OK && !is_command)
+        if (rc != SQLITE_OK && !is_command && !hc_cache_tolerates(cache, rc, 0))
             goto done;
+        sqlite3_free(request.message);
+        request.message = NULL;
         rc = is_command      ? command(&request)
              : is_insert     ? insert_row(&request)
              : argc == 1     ? delete_row(&request, argv[0])

@@ -2,6 +2,7 @@
 ** bench.c: measures hybrid_cache against the table it stands on.
 **
 **     bench [--extension PATH] [--dir DIR] [--csv FILE] [--svg FILE] [--row NAME]... [--quick] [--big] [--list]
+**     bench [--extension PATH] [--dir DIR] --single OPERATION COUNT        (instructions.sh; --singles lists them)
 **
 ** --row takes the name of a row or the beginning of some; twice and more adds up. --quick measures fewer and shorter
 ** rounds, --big adds ten million rows. The exit code says whether it ran, not whether the targets held: a slow machine
@@ -51,6 +52,8 @@ static void make_directory(const char *path) {
 int main(int argc, char **argv) {
     char *wanted[MOST_WANTED];
     const char *csv = "build/bench.csv", *svg = NULL;
+    const char *single = NULL;
+    size_t single_count = 0;
     int wanted_count = 0, count = 0, at = 0, targets, held;
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i];
@@ -63,6 +66,12 @@ int main(int argc, char **argv) {
         } else if (strcmp(name, "--list") == 0) {
             list_rows();
             return 0;
+        } else if (strcmp(name, "--singles") == 0) {
+            single_list();
+            return 0;
+        } else if (i + 2 < argc && strcmp(name, "--single") == 0) {
+            single = argv[++i];
+            single_count = strtoul(argv[++i], NULL, 10);
         } else if (i + 1 < argc && strcmp(name, "--row") == 0 && wanted_count < MOST_WANTED) {
             for (char *word = strtok(argv[++i], " ,"); word && wanted_count < MOST_WANTED; word = strtok(NULL, " ,"))
                 wanted[wanted_count++] = word;
@@ -75,10 +84,16 @@ int main(int argc, char **argv) {
         } else if (i + 1 < argc && strcmp(name, "--svg") == 0) {
             svg = argv[++i];
         } else {
-            die("unknown argument %s; known: --extension, --dir, --csv, --svg, --row, --quick, --big, --list", name);
+            die("unknown argument %s; known: --extension, --dir, --csv, --svg, --row, --quick, --big, --list, "
+                "--single, --singles",
+                name);
         }
     }
     make_directory(settings.directory);
+    if (single) {
+        single_run(single, single_count);
+        return 0;
+    }
     for (size_t g = 0; g < GROUPS; g++) {
         for (const Row *row = groups[g]; row->name; row++)
             count += is_wanted(row->name, wanted, wanted_count);

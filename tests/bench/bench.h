@@ -184,7 +184,14 @@ void lmdb_get_in_transaction(void *lmdb, size_t i);
 void lmdb_begin(void *lmdb);
 void lmdb_end(void *lmdb);
 
-/* ------------------------------------------------------------------- rows_*.c */
+/* ----------------------------------------------------------------- single.c */
+
+/* The operations there are, one a line: name, tab, what it is. */
+void single_list(void);
+/* Sets up, does one operation so many times, and leaves. */
+void single_run(const char *name, size_t count);
+
+/* ----------------------------------------------------------------- rows_*.c */
 
 typedef struct Row {
     const char *name;

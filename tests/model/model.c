@@ -246,11 +246,11 @@ static int run(Fleet *f, const Config *config, Source *source, Report *total) {
 
 /* ---- shrinking ---- */
 
-/* Runs a list; if it fails, cuts the list off after the failing operation. */
-static bool list_fails(Fleet *f, const Config *config, Op *ops, size_t *n) {
+/* Runs a list; if it fails, and in the way that is looked for, cuts the list off after the failing operation. */
+static bool list_fails(Fleet *f, const Config *config, Op *ops, size_t *n, bool difference) {
     Source source = {.config = config, .list = ops, .length = *n, .now = START_MS};
     int worker = run(f, config, &source, NULL);
-    if (worker < 0)
+    if (worker < 0 || f->reports[worker].difference != difference)
         return false;
     for (size_t i = 0; i < *n; i++) {
         if (ops[i].index == f->reports[worker].index) {
@@ -262,7 +262,7 @@ static bool list_fails(Fleet *f, const Config *config, Op *ops, size_t *n) {
 }
 
 /* Drops ever smaller pieces of the list for as long as it still fails and there is time. */
-static void shrink(Fleet *f, const Config *config, Op *ops, size_t *n, double limit) {
+static void shrink(Fleet *f, const Config *config, Op *ops, size_t *n, bool difference, double limit) {
     double end = seconds() + limit;
     Op *trial = malloc(*n * sizeof *ops);
     if (!trial)
@@ -270,7 +270,7 @@ static void shrink(Fleet *f, const Config *config, Op *ops, size_t *n, double li
     for (size_t keep = 60; keep < *n; keep *= 4) { /* often the last few operations will do */
         size_t m = keep;
         memcpy(trial, ops + *n - keep, keep * sizeof *ops);
-        if (list_fails(f, config, trial, &m)) {
+        if (list_fails(f, config, trial, &m, difference)) {
             memcpy(ops, trial, m * sizeof *ops);
             *n = m;
         }
@@ -282,7 +282,7 @@ static void shrink(Fleet *f, const Config *config, Op *ops, size_t *n, double li
             size_t cut = piece < *n - from ? piece : *n - from, m = *n - cut;
             memcpy(trial, ops, from * sizeof *ops);
             memcpy(trial + from, ops + from + cut, (*n - from - cut) * sizeof *ops);
-            if (m && list_fails(f, config, trial, &m)) {
+            if (m && list_fails(f, config, trial, &m, difference)) {
                 memcpy(ops, trial, m * sizeof *ops);
                 *n = m;
             } else {
@@ -294,7 +294,7 @@ static void shrink(Fleet *f, const Config *config, Op *ops, size_t *n, double li
 }
 
 /* After a failure at `index`: replays, shrinks, and prints what is left as SQL. */
-static void explain(Fleet *f, const Config *config, uint32_t index, double limit) {
+static void explain(Fleet *f, const Config *config, uint32_t index, bool difference, double limit) {
     size_t n = 0, all = (size_t)index + 1, keep = all < SHRINK_KEEP ? all : SHRINK_KEEP;
     Op *ops = malloc(keep * sizeof *ops), op;
     Config again = *config;
@@ -306,13 +306,13 @@ static void explain(Fleet *f, const Config *config, uint32_t index, double limit
         if (op.index + keep >= all)
             ops[n++] = op;
     }
-    if (list_fails(f, &again, ops, &n)) {
+    if (list_fails(f, &again, ops, &n, difference)) {
         printf("it replays; shrinking for up to %.0f s\n", limit);
         fflush(stdout);
-        shrink(f, &again, ops, &n, limit);
+        shrink(f, &again, ops, &n, difference, limit);
         printf("%zu operations are left, here the last %d:\n", n, n < 40 ? (int)n : 40);
         again.trace = n <= 40;
-        if (!list_fails(f, &again, ops, &n))
+        if (!list_fails(f, &again, ops, &n, difference))
             printf("(and now they do not fail: something else than the seed matters)\n");
         if (!again.trace) { /* too long to print whole: let the workers print, and show the end of it */
             char line[1000], path[600];
@@ -321,7 +321,7 @@ static void explain(Fleet *f, const Config *config, uint32_t index, double limit
             fflush(stdout);
             int out = dup(1);
             if (out >= 0 && freopen(path, "w", stdout)) {
-                list_fails(f, &again, ops, &n);
+                list_fails(f, &again, ops, &n, difference);
                 fflush(stdout);
                 dup2(out, 1);
                 close(out);
@@ -479,7 +479,7 @@ int main(int argc, char **argv) {
                fleet.reports[failed].message);
         fflush(stdout);
         if (!found)
-            explain(&fleet, &config, index, limit);
+            explain(&fleet, &config, index, fleet.reports[failed].difference, limit);
     }
     clean(&config);
     if (own_dir)

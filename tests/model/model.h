@@ -21,7 +21,8 @@
 #define OPERATIONS(X)                                                                                                  \
     X(SETUP, 0)                                                                                                        \
     X(CLOSE, 0)                                                                                                        \
-    X(SWITCH, 0) X(FINISH, 0) /* reads, each compared with the oracle */                                               \
+    X(SWITCH, 0)                                                                                                       \
+    X(FINISH, 0) /* reads, each compared with the oracle */                                                            \
         X(GET, 1500) X(GET_DEFAULT, 150) X(HAS, 250) X(TTL, 250) X(STALE, 200) X(TIER, 200) X(LAG, 250) X(GET_ALL, 50) \
             X(SELECT_KEY, 900) X(SELECT_IN, 250) X(SELECT_RANGE, 120) X(SELECT_TAG, 120) X(SELECT_LIKE, 80)            \
                 X(SELECT_EXPIRES, 60) X(SCAN, 120) X(COUNT, 120) X(JOIN, 60) X(JSON_JOIN, 80) X(STATISTICS, 100)       \

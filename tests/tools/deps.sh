@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, bench
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -14,6 +14,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # shellcheck disable=SC2086 # both may be several words
 header() { printf '#include <stdio.h>\n#include <%s>\n' "$1" | $CC ${CPPFLAGS:-} -E -o /dev/null - >/dev/null 2>&1; }
 tcl_package() { has tclsh && printf 'exit [catch {package require %s}]\n' "$1" | tclsh; }
+python_module() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
 compiler() { has "${CC%% *}" && header stdlib.h; }
 
 # need PACKAGES PROBE...: remembers the packages if the probe fails.
@@ -39,6 +40,7 @@ find_missing() {
         test)
             need tcl has tclsh
             need libsqlite3-tcl tcl_package sqlite3
+            need procps has ps # and with it /bin/kill
             ;;
         lint)
             need gcc has gcc
@@ -49,9 +51,14 @@ find_missing() {
             need shellcheck has shellcheck
             ;;
         valgrind) need "valgrind libc6-dbg" has valgrind ;;
-        bench) ;;
+        peers) # what `make bench` compares with where it is installed
+            need liblmdb-dev header lmdb.h
+            need redis-server has redis-server
+            need memcached has memcached
+            need python3-diskcache python_module diskcache
+            ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind bench)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers)" >&2
             exit 2
             ;;
         esac
