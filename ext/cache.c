@@ -273,7 +273,7 @@ static double readable_until(const HcCache *cache, HcPurpose purpose, double dea
 /* The L1's entry of that key if it may be served at all; one that others changed is dropped. */
 static HcEntry *l1_candidate(HcCache *cache, const HcKey *key, uint32_t hash, double now) {
     HcEntry *entry = hc_l1_find(&cache->l1, key, hash);
-    if (!entry || cache->dirty_reads)
+    if (!entry)
         return NULL;
     if (!hc_coherence_good(&cache->coherence, entry->bucket, entry->stamp)) {
         hc_l1_remove(&cache->l1, entry);
@@ -304,7 +304,7 @@ static int promote(HcCache *cache, HcEntry *entry) {
 }
 
 /* Step 3 of the read path: the row, as an entry of our own. */
-static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, HcLook *look) {
+static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, int blind, HcLook *look) {
     HcRow row;
     HcMeta meta;
     char *message = NULL;
@@ -334,7 +334,7 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
         goto done;
     }
     look->tier = 2;
-    if (look->purpose != HC_PEEK && !cache->dirty_reads && promote(cache, look->entry))
+    if (look->purpose != HC_PEEK && !blind && promote(cache, look->entry))
         cache->stats.promotions++;
 done:
     hc_l2_close(&cache->l2, HC_L2_FIND);
@@ -345,7 +345,8 @@ done:
 int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) {
     int rc = SQLITE_OK;
     uint32_t hash = hc_l1_hash(&cache->l1, key);
-    HcEntry *entry = l1_candidate(cache, key, hash, look->now);
+    int blind = hc_coherence_blind(&cache->coherence, cache->transaction.open) || cache->dirty_reads;
+    HcEntry *entry = blind ? NULL : l1_candidate(cache, key, hash, look->now);
     look->entry = NULL;
     look->tier = 0;
     if (entry && cache->options.coherence == HC_COHERENCE_STRICT && !hc_coherence_fresh(&cache->coherence)) {
@@ -358,10 +359,10 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
             goto done;
         entry = l1_candidate(cache, key, hash, look->now);
         if (!entry) /* in the same snapshot */
-            rc = look_in_l2(cache, key, hash, judge, look);
+            rc = look_in_l2(cache, key, hash, judge, blind, look);
         hc_l2_close(&cache->l2, HC_L2_META);
     } else if (!entry) {
-        rc = look_in_l2(cache, key, hash, judge, look);
+        rc = look_in_l2(cache, key, hash, judge, blind, look);
     }
     if (entry) {
         if (readable_until(cache, look->purpose, entry->deadline) > judge) {

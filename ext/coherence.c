@@ -125,11 +125,28 @@ static void choose_signal(HcCoherence *coherence) {
 
 /* --------------------------------------------------------------- questions */
 
+/*
+** In a write transaction that this cache has no part in, no callback will tell when
+** it is undone. As long as no statement of it has changed anything, that does not
+** matter; after that the shadow tables themselves may have been written to.
+**
+**     BEGIN; UPDATE cache_data SET ...; SELECT hybrid_cache_get('cache', 'a'); ROLLBACK;
+*/
+int hc_coherence_blind(HcCoherence *coherence, int joined) {
+    int state = hc_host_txn_state(coherence->db, coherence->schema);
+    int changes = sqlite3_total_changes(coherence->db);
+    int writing = state < 0 ? !sqlite3_get_autocommit(coherence->db) : state == 2;
+    coherence->transaction = state;
+    if (!writing)
+        coherence->changes = changes;
+    return writing && !joined && changes != coherence->changes;
+}
+
 int hc_coherence_fresh(HcCoherence *coherence) {
     HcToken token;
     if (!coherence->known)
         return 0;
-    switch (hc_host_txn_state(coherence->db, coherence->schema)) {
+    switch (coherence->transaction) {
     case 0:
         /*
         ** No transaction on this file. In autocommit the L1 answers as of now. After
@@ -178,7 +195,6 @@ static void remember(HcCoherence *coherence) {
         (coherence->signal == HC_SIGNAL_WALINDEX &&
          file_of(coherence, SQLITE_FCNTL_JOURNAL_POINTER) != coherence->journal))
         choose_signal(coherence);
-    coherence->token_known = 0;
     if (coherence->signal == HC_SIGNAL_WALINDEX && coherence->pending_known) {
         coherence->token = coherence->pending;
         coherence->token_known = 1;
@@ -223,6 +239,7 @@ HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     coherence->seed = meta->seed;
     coherence->state = meta->state;
     coherence->known = 1;
+    coherence->token_known = 0;
     remember(coherence);
     return verdict;
 }

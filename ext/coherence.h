@@ -68,6 +68,9 @@ typedef struct HcCoherence {
     int pending_known;  /* a token read before the validating read */
     HcToken pending;
 
+    int transaction;    /* on this file, as hc_host_txn_state() says, when hc_coherence_blind() asked */
+    int changes;        /* sqlite3_total_changes() when no write transaction was open */
+
     uint32_t moment;    /* rises whenever entries are found changed */
     uint32_t moved[HC_BUCKETS]; /* the moment at which the bucket last moved */
 } HcCoherence;
@@ -78,7 +81,9 @@ void hc_coherence_unknow(HcCoherence *coherence);
 /* After a rollback: the next look compares again, whatever the signals say. */
 void hc_coherence_doubt(HcCoherence *coherence);
 
-/* 1 if nothing was committed since the last adopt. 0 = a validating read has to tell. */
+/* Asked first at every look-up: 1 if the L1 must neither answer nor learn. `joined`: the cache takes part in the write. */
+int hc_coherence_blind(HcCoherence *coherence, int joined);
+/* 1 if nothing was committed since the last adopt. 0 = a validating read has to tell. Only after hc_coherence_blind(). */
 int hc_coherence_fresh(HcCoherence *coherence);
 
 /* To be called before the first inner read of a look-up. */

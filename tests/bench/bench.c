@@ -59,8 +59,9 @@ int main(int argc, char **argv) {
         const char *name = argv[i];
         if (strcmp(name, "--quick") == 0) {
             settings.quick = 1;
-            settings.rounds = 7;
-            settings.slice_ns = 3e6;
+            settings.rounds = 51;
+            settings.write_rounds = 7;
+            settings.write_slice_ns = 15e6;
         } else if (strcmp(name, "--big") == 0) {
             settings.big = 1;
         } else if (strcmp(name, "--list") == 0) {

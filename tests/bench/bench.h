@@ -4,6 +4,8 @@
 ** A row measures a few sides that do the same work, ours first, in slices that
 ** take turns, so that whatever else the machine does meets all of them. Of each
 ** side the median over the rounds is reported, and the quartiles as its spread.
+** The ratio of two sides is the median of the ratios within the rounds: on a busy
+** machine it is far steadier than the quotient of the medians.
 */
 #ifndef BENCH_H
 #define BENCH_H
@@ -17,8 +19,12 @@
 typedef struct Settings {
     const char *extension; /* as load_extension() wants it */
     const char *directory; /* where the databases are made */
-    int rounds;
-    double slice_ns;  /* how long one slice of one side takes, about */
+    /*
+    ** Look-ups: many slices, so short that most are not interrupted. Writes: slices that are
+    ** long enough for each to have its share of checkpoints.
+    */
+    int rounds, write_rounds;
+    double slice_ns, write_slice_ns;
     int quick;
     int big;          /* 10^7 rows as well */
 } Settings;
@@ -30,7 +36,7 @@ double clock_ns(void);
 /* Allocates or dies. */
 void *need(size_t bytes);
 
-#define MOST_ROUNDS 101
+#define MOST_ROUNDS 151
 
 typedef struct Figure {
     double median, low, high; /* low and high: the quartiles */
@@ -56,11 +62,15 @@ typedef struct Side {
     double per; /* operations that one call stands for; 0 = 1 */
     size_t slice, next;
     double samples[MOST_ROUNDS];
+    int rounds;
     Figure ns;
 } Side;
 
 /* Warms up, finds the length of a slice, and lets the sides take turns. */
 void measure(Side *sides, int count);
+void measure_writes(Side *sides, int count);
+/* The median of a's time over b's, round by round. */
+double side_ratio(const Side *a, const Side *b);
 /* "get-wal: round 3 of 15" on stderr, where that is a terminal. */
 void progress(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void progress_row(const char *name, int at, int of);
@@ -86,6 +96,7 @@ typedef struct Line {
     Figure ours;
     const char *peer_name;
     const Figure *peer;
+    double ratio; /* ours over the peer's; 0 = the quotient of the medians */
     Rule rule;
     double target;
     int charted;

@@ -15,8 +15,10 @@
 Settings settings = {
     .extension = "dist/hybrid_cache",
     .directory = "build/bench/data",
-    .rounds = 15,
-    .slice_ns = 10e6,
+    .rounds = 151,
+    .write_rounds = 15,
+    .slice_ns = 0.7e6,
+    .write_slice_ns = 40e6,
 };
 
 static const char *row_name = "";
@@ -114,22 +116,23 @@ static double run_slice(Side *side, size_t n) {
     return ns;
 }
 
-/* Finds how many calls fill a slice. That is the warm-up, too: it runs about two slices. */
-static void calibrate(Side *side) {
+/* Finds how many calls fill a slice. The warm-up comes with it. */
+static void calibrate(Side *side, double slice_ns) {
     size_t n = 1;
-    double ns = 0;
-    while ((ns = run_slice(side, n)) < settings.slice_ns / 2 && n < (size_t)1 << 30)
+    double ns = 0, warm = slice_ns > 10e6 ? slice_ns : 10e6;
+    while ((ns = run_slice(side, n)) < warm / 2 && n < (size_t)1 << 30)
         n *= 2;
-    side->slice = (size_t)((double)n * settings.slice_ns / ns);
+    side->slice = (size_t)((double)n * slice_ns / ns);
     if (side->slice < 1)
         side->slice = 1;
 }
 
-void measure(Side *sides, int count) {
+static void take_turns(Side *sides, int count, int rounds, double slice_ns) {
+    double sorted[MOST_ROUNDS];
     for (int s = 0; s < count; s++)
-        calibrate(&sides[s]);
-    for (int round = 0; round < settings.rounds; round++) {
-        progress("round %d of %d", round + 1, settings.rounds);
+        calibrate(&sides[s], slice_ns);
+    for (int round = 0; round < rounds; round++) {
+        progress("round %d of %d", round + 1, rounds);
         for (int turn = 0; turn < count; turn++) {
             /* Another one begins each time: nobody always comes after the same neighbour's cache misses. */
             Side *side = &sides[(turn + round) % count];
@@ -137,6 +140,24 @@ void measure(Side *sides, int count) {
             side->samples[round] = run_slice(side, side->slice) / (double)side->slice / per;
         }
     }
-    for (int s = 0; s < count; s++)
-        sides[s].ns = figure_of(sides[s].samples, settings.rounds);
+    for (int s = 0; s < count; s++) {
+        memcpy(sorted, sides[s].samples, sizeof sorted);
+        sides[s].rounds = rounds;
+        sides[s].ns = figure_of(sorted, rounds);
+    }
+}
+
+void measure(Side *sides, int count) {
+    take_turns(sides, count, settings.rounds, settings.slice_ns);
+}
+
+void measure_writes(Side *sides, int count) {
+    take_turns(sides, count, settings.write_rounds, settings.write_slice_ns);
+}
+
+double side_ratio(const Side *a, const Side *b) {
+    double ratios[MOST_ROUNDS];
+    for (int round = 0; round < a->rounds; round++)
+        ratios[round] = a->samples[round] / b->samples[round];
+    return figure_of(ratios, a->rounds).median;
 }

@@ -15,7 +15,7 @@ typedef struct Stored {
     Figure ours, peer;
     int has_peer, charted;
     Rule rule;
-    double target;
+    double ratio, target;
 } Stored;
 
 static Stored lines[MOST_LINES];
@@ -43,6 +43,9 @@ void report(const Line *line) {
     stored->has_peer = line->peer != NULL;
     if (line->peer)
         stored->peer = scaled(*line->peer, by);
+    stored->ratio = line->ratio;
+    if (line->peer && stored->ratio == 0 && stored->peer.median != 0)
+        stored->ratio = stored->ours.median / stored->peer.median;
     stored->rule = line->rule;
     stored->target = line->target;
     stored->charted = line->charted;
@@ -54,6 +57,7 @@ void report_sides(const char *what, const Side *sides, int i, Rule rule, double 
                    .ours = sides[0].ns,
                    .peer_name = sides[i].name,
                    .peer = &sides[i].ns,
+                   .ratio = side_ratio(&sides[0], &sides[i]),
                    .rule = rule,
                    .target = target,
                    .charted = charted});
@@ -70,9 +74,9 @@ static double score(const Stored *line) {
     case RULE_SHARE:
     case RULE_COST:
     case RULE_MORE:
-        return line->peer.median != 0 ? line->ours.median / line->peer.median : 0;
+        return line->ratio;
     default:
-        return line->has_peer && line->ours.median > 0 ? line->peer.median / line->ours.median : 0;
+        return line->ratio > 0 ? 1 / line->ratio : 0;
     }
 }
 
@@ -160,7 +164,9 @@ static const char *verdict(const Stored *line) {
 
 void output_table(void) {
     const char *row = "";
-    printf("\nMedian of %d rounds that take turns, quartiles in brackets.\n\n", settings.rounds);
+    printf("\nMedians of %d rounds that take turns (%d where it writes), quartiles in brackets; the ratio is the median of "
+           "the rounds' ratios.\n\n",
+           settings.rounds, settings.write_rounds);
     printf("%-12s %-38s %-5s %-20s %-20s %-22s %-13s %-13s %s\n", "row", "what", "unit", "hybrid_cache", "peer", "",
            "ratio", "target", "holds");
     for (int i = 0; i < line_count; i++) {
@@ -255,7 +261,7 @@ void output_svg(const char *path) {
         snprintf(label, sizeof label, "%s %s", number, line->unit);
         draw_bar(file, y, line->ours.median / most * BAR_WIDTH, "ours", label);
         print_number(number, sizeof number, line->peer.median);
-        double speed = line->peer.median / line->ours.median;
+        double speed = 1 / line->ratio;
         snprintf(label, sizeof label, "%s %s, %.*f times ours", number, line->unit, speed >= 10 ? 0 : 1, speed);
         draw_bar(file, y + BAR_HEIGHT + 1, line->peer.median / most * BAR_WIDTH, "peer", label);
     }

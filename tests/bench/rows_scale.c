@@ -79,7 +79,7 @@ static void at_size(size_t rows) {
     Side puts[] = {
         {.name = "", .context = &ours, .op = store_put_transaction, .per = PUTS_PER_TRANSACTION},
         {.name = "plain table", .context = &plain, .op = store_put_transaction, .per = PUTS_PER_TRANSACTION}};
-    measure(puts, 2);
+    measure_writes(puts, 2);
     label(what, sizeof what, "put in a transaction", rows);
     report_sides(what, puts, PLAIN, RULE_NONE, 0, 0);
 

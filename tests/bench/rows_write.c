@@ -32,7 +32,7 @@ static void row_put_wal(void) {
     Side sides[] = {{.name = "", .context = &trio.ours, .op = store_put},
                     {.name = "plain table", .context = &trio.plain, .op = store_put},
                     {.name = "WITHOUT ROWID", .context = &trio.twin, .op = store_put}};
-    measure(sides, 3);
+    measure_writes(sides, 3);
     report_sides("put, WAL, synchronous=NORMAL", sides, 1, RULE_COST, 1.5, 1);
     report_sides("put, WAL, synchronous=NORMAL", sides, 2, RULE_NONE, 0, 0);
     trio_close(&trio);
@@ -45,7 +45,7 @@ static void row_put_transaction(void) {
         {.name = "", .context = &trio.ours, .op = store_put_transaction, .per = PUTS_PER_TRANSACTION},
         {.name = "plain table", .context = &trio.plain, .op = store_put_transaction, .per = PUTS_PER_TRANSACTION},
         {.name = "WITHOUT ROWID", .context = &trio.twin, .op = store_put_transaction, .per = PUTS_PER_TRANSACTION}};
-    measure(sides, 3);
+    measure_writes(sides, 3);
     report_sides("put, 1000 in a transaction", sides, 1, RULE_COST, 1.8, 1);
     report_sides("put, 1000 in a transaction", sides, 2, RULE_NONE, 0, 0);
     trio_close(&trio);
