@@ -26,7 +26,7 @@ typedef struct Settings {
     int rounds, write_rounds;
     double slice_ns, write_slice_ns;
     int quick;
-    int big;          /* 10^7 rows as well */
+    int big; /* 10^7 rows as well */
 } Settings;
 
 extern Settings settings;
@@ -78,12 +78,12 @@ void progress_row(const char *name, int at, int of);
 /* ----------------------------------------------------------------- output.c */
 
 typedef enum Rule {
-    RULE_NONE,     /* shown as "so many times as fast" */
-    RULE_SHARE,    /* shown as "so many times as much" */
-    RULE_FASTER,   /* the peer's time is at least `target` times ours */
-    RULE_COST,     /* our figure is at most `target` times the peer's */
-    RULE_MORE,     /* our figure is more than `target` times the peer's */
-    RULE_AT_MOST,  /* our figure itself; no peer */
+    RULE_NONE,    /* shown as "so many times as fast" */
+    RULE_SHARE,   /* shown as "so many times as much" */
+    RULE_FASTER,  /* the peer's time is at least `target` times ours */
+    RULE_COST,    /* our figure is at most `target` times the peer's */
+    RULE_MORE,    /* our figure is more than `target` times the peer's */
+    RULE_AT_MOST, /* our figure itself; no peer */
     RULE_AT_LEAST
 } Rule;
 
@@ -211,9 +211,9 @@ typedef struct Row {
 } Row;
 
 /* Each ends with a row without a name. */
-extern const Row rows_hit[];     /* what one look-up costs */
-extern const Row rows_write[];   /* what one put costs */
-extern const Row rows_others[];  /* other connections and processes */
-extern const Row rows_scale[];   /* many rows, many entries, memory, files, start-up */
+extern const Row rows_hit[];    /* what one look-up costs */
+extern const Row rows_write[];  /* what one put costs */
+extern const Row rows_others[]; /* other connections and processes */
+extern const Row rows_scale[];  /* many rows, many entries, memory, files, start-up */
 
 #endif

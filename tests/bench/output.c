@@ -164,7 +164,8 @@ static const char *verdict(const Stored *line) {
 
 void output_table(void) {
     const char *row = "";
-    printf("\nMedians of %d rounds that take turns (%d where it writes), quartiles in brackets; the ratio is the median of "
+    printf("\nMedians of %d rounds that take turns (%d where it writes), quartiles in brackets; the ratio is the "
+           "median of "
            "the rounds' ratios.\n\n",
            settings.rounds, settings.write_rounds);
     printf("%-12s %-38s %-5s %-20s %-20s %-22s %-13s %-13s %s\n", "row", "what", "unit", "hybrid_cache", "peer", "",
@@ -194,7 +195,8 @@ static FILE *open_output(const char *path) {
 void output_csv(const char *path) {
     static const char *const rules[] = {"", "", "faster", "cost", "more", "at most", "at least"};
     FILE *file = open_output(path);
-    fprintf(file, "row,what,unit,ours,ours_low,ours_high,peer,peer_median,peer_low,peer_high,score,rule,target,holds\n");
+    fprintf(file,
+            "row,what,unit,ours,ours_low,ours_high,peer,peer_median,peer_low,peer_high,score,rule,target,holds\n");
     for (int i = 0; i < line_count; i++) {
         const Stored *line = &lines[i];
         fprintf(file, "%s,\"%s\",%s,%.6g,%.6g,%.6g,", line->row, line->what, line->unit, line->ours.median,

@@ -34,8 +34,11 @@ static void get_autocommit(const Shape *shape, const char *what, const char *flo
     store_create(&floor, KIND_FLOOR, "floor.db", shape, &keys);
     Lmdb *lmdb = lmdb_open(&keys, ours.value, ours.value_n);
     store_warm(&ours);
-    Side sides[] = {look_up("", &ours), look_up("plain table", &plain), look_up("WITHOUT ROWID", &twin),
-                    look_up("SELECT ?1", &floor), {.name = "LMDB, C API", .context = lmdb, .op = lmdb_get}};
+    Side sides[] = {look_up("", &ours),
+                    look_up("plain table", &plain),
+                    look_up("WITHOUT ROWID", &twin),
+                    look_up("SELECT ?1", &floor),
+                    {.name = "LMDB, C API", .context = lmdb, .op = lmdb_get}};
     measure(sides, lmdb ? 5 : 4);
     report_sides(what, sides, PLAIN, RULE_FASTER, faster, 1);
     report_sides(what, sides, TWIN, RULE_NONE, 0, 0);
@@ -92,15 +95,12 @@ static void row_transaction(void) {
     Lmdb *lmdb = lmdb_open(&keys, plain.value, plain.value_n);
     store_warm(&function);
     store_warm(&select);
-    Side sides[] = {in_transaction(look_up("", &function)),
-                    in_transaction(look_up("", &select)),
-                    in_transaction(look_up("plain table", &plain)),
-                    in_transaction(look_up("WITHOUT ROWID", &twin)),
-                    {.name = "LMDB, C API",
-                     .context = lmdb,
-                     .op = lmdb_get_in_transaction,
-                     .begin = lmdb_begin,
-                     .end = lmdb_end}};
+    Side sides[] = {
+        in_transaction(look_up("", &function)),
+        in_transaction(look_up("", &select)),
+        in_transaction(look_up("plain table", &plain)),
+        in_transaction(look_up("WITHOUT ROWID", &twin)),
+        {.name = "LMDB, C API", .context = lmdb, .op = lmdb_get_in_transaction, .begin = lmdb_begin, .end = lmdb_end}};
     measure(sides, lmdb ? 5 : 4);
     report_sides("get hit in a transaction", sides, PLAIN, RULE_FASTER, 2.5, 1);
     report_sides("get hit in a transaction", sides, TWIN, RULE_NONE, 0, 0);

@@ -210,11 +210,7 @@ static void disturbed_by(int in_cache, const char *what) {
     exec(plain.store.db, "CREATE TABLE other(n); INSERT INTO other VALUES(0)");
     store_warm(&ours.store);
     atomic_store(&neighbour->ready, 1);
-    Side sides[] = {{.name = "",
-                     .context = &ours,
-                     .op = disturbed_get,
-                     .begin = disturbed_begin,
-                     .end = disturbed_end},
+    Side sides[] = {{.name = "", .context = &ours, .op = disturbed_get, .begin = disturbed_begin, .end = disturbed_end},
                     {.name = "plain table",
                      .context = &plain,
                      .op = disturbed_get,

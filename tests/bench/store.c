@@ -252,8 +252,7 @@ void store_get(void *context, size_t i) {
     int rc = look_up(store, key_at(store, i));
     if (rc != SQLITE_ROW)
         die("get: %s", rc == SQLITE_DONE ? "not there" : sqlite3_errmsg(store->db));
-    const unsigned char *value =
-        store->blob ? sqlite3_column_blob(store->get, 0) : sqlite3_column_text(store->get, 0);
+    const unsigned char *value = store->blob ? sqlite3_column_blob(store->get, 0) : sqlite3_column_text(store->get, 0);
     int n = sqlite3_column_bytes(store->get, 0);
     if (n != want || !value)
         die("get: %d bytes instead of %d", n, want);

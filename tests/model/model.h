@@ -18,24 +18,26 @@
 #define CACHES 3 /* main.cache, main.cache2, aux.cache3 */
 
 /* Name and weight of every kind of operation; weight 0 is only ever sent on purpose. */
-#define OPERATIONS(X)                                                                                                  \
-    X(SETUP, 0)                                                                                                        \
-    X(CLOSE, 0)                                                                                                        \
-    X(SWITCH, 0)                                                                                                       \
-    X(FINISH, 0) /* reads, each compared with the oracle */                                                            \
-        X(GET, 1500) X(GET_DEFAULT, 150) X(HAS, 250) X(TTL, 250) X(STALE, 200) X(TIER, 200) X(LAG, 250) X(GET_ALL, 50) \
-            X(SELECT_KEY, 900) X(SELECT_IN, 250) X(SELECT_RANGE, 120) X(SELECT_TAG, 120) X(SELECT_LIKE, 80)            \
-                X(SELECT_EXPIRES, 60) X(SCAN, 120) X(COUNT, 120) X(JOIN, 60) X(JSON_JOIN, 80) X(STATISTICS, 100)       \
-                    X(OPTION_READ, 20) /* writes, each mirrored in the oracle */                                       \
-        X(PUT, 800) X(ADD, 350) X(INSERT, 350) X(MULTI, 400) X(MULTI_BAD, 80) X(BAD, 60) X(COPY, 50)                   \
-            X(UPDATE_VALUE, 250) X(UPDATE_DEADLINE, 250) X(UPDATE_TAG, 100) X(UPDATE_COLUMNS, 100) X(UPDATE_KEY, 200)  \
-                X(UPDATE_FROM, 80) X(UPDATE_GROUP, 80) X(DELETE_KEY, 250) X(DELETE_GROUP, 120) X(DELETE_ALL, 8)        \
-                    X(TRIGGER_PUT, 80) X(TRIGGER_DELETE, 80) X(PURGE, 40) X(CLEAR, 8) X(OPTION, 25) X(CHECK, 20)       \
-                        X(REBUILD, 5) /* transactions */                                                               \
-        X(BEGIN, 350) X(COMMIT, 700) X(ROLLBACK, 250) X(SAVEPOINT, 400) X(RELEASE, 200) X(ROLLBACK_TO, 250)            \
-            X(CURSOR_OPEN, 60) X(CURSOR_CLOSE, 150) /* the rest of the file's life */                                  \
-        X(CLEAR_L1, 20) X(NEIGHBOUR, 150) X(NEIGHBOUR_DDL, 12) X(SWAP, 3) X(RECREATE, 5) X(VACUUM, 3) X(REOPEN, 12)    \
-            X(CHECKPOINT, 40) X(JOURNAL, 10) X(BACKUP, 8) X(RESTORE, 6) X(EXCLUSIVE, 6)
+/* clang-format off */
+#define OPERATIONS(X) \
+    X(SETUP, 0) X(CLOSE, 0) X(SWITCH, 0) X(FINISH, 0) \
+    /* reads, each compared with the oracle */ \
+    X(GET, 1500) X(GET_DEFAULT, 150) X(HAS, 250) X(TTL, 250) X(STALE, 200) X(TIER, 200) X(LAG, 250) X(GET_ALL, 50) \
+    X(SELECT_KEY, 900) X(SELECT_IN, 250) X(SELECT_RANGE, 120) X(SELECT_TAG, 120) X(SELECT_LIKE, 80) \
+    X(SELECT_EXPIRES, 60) X(SCAN, 120) X(COUNT, 120) X(JOIN, 60) X(JSON_JOIN, 80) X(STATISTICS, 100) \
+    X(OPTION_READ, 20) \
+    /* writes, each mirrored in the oracle */ \
+    X(PUT, 800) X(ADD, 350) X(INSERT, 350) X(MULTI, 400) X(MULTI_BAD, 80) X(BAD, 60) X(COPY, 50) \
+    X(UPDATE_VALUE, 250) X(UPDATE_DEADLINE, 250) X(UPDATE_TAG, 100) X(UPDATE_COLUMNS, 100) X(UPDATE_KEY, 200) \
+    X(UPDATE_FROM, 80) X(UPDATE_GROUP, 80) X(DELETE_KEY, 250) X(DELETE_GROUP, 120) X(DELETE_ALL, 8) \
+    X(TRIGGER_PUT, 80) X(TRIGGER_DELETE, 80) X(PURGE, 40) X(CLEAR, 8) X(OPTION, 25) X(CHECK, 20) X(REBUILD, 5) \
+    /* transactions */ \
+    X(BEGIN, 350) X(COMMIT, 700) X(ROLLBACK, 250) X(SAVEPOINT, 400) X(RELEASE, 200) X(ROLLBACK_TO, 250) \
+    X(CURSOR_OPEN, 60) X(CURSOR_CLOSE, 150) \
+    /* the rest of the file's life */ \
+    X(CLEAR_L1, 20) X(NEIGHBOUR, 150) X(NEIGHBOUR_DDL, 12) X(SWAP, 3) X(RECREATE, 5) X(VACUUM, 3) X(REOPEN, 12) \
+    X(CHECKPOINT, 40) X(JOURNAL, 10) X(BACKUP, 8) X(RESTORE, 6) X(EXCLUSIVE, 6)
+/* clang-format on */
 
 typedef enum Kind {
 #define X(name, weight) OP_##name,

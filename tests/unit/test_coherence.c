@@ -141,7 +141,8 @@ static char directory[512], file[600];
 
 static void make_directory(void) {
     const char *temporary = getenv("TMPDIR");
-    sqlite3_snprintf(sizeof directory, directory, "%s/hc_coherence_XXXXXX", temporary && *temporary ? temporary : "/tmp");
+    sqlite3_snprintf(sizeof directory, directory, "%s/hc_coherence_XXXXXX",
+                     temporary && *temporary ? temporary : "/tmp");
     if (!mkdtemp(directory)) {
         perror(directory);
         exit(2);

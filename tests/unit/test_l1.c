@@ -64,9 +64,8 @@ static void test_parts(void) {
         {.type = SQLITE_BLOB, .data = "", .n = 0},
         {.type = SQLITE_BLOB, .data = "te\0xt", .n = 5},
     };
-    static const HcValue tags[] = {{.type = SQLITE_NULL},
-                                   {.type = SQLITE_TEXT, .data = "", .n = 0},
-                                   {.type = SQLITE_TEXT, .data = "tag", .n = 3}};
+    static const HcValue tags[] = {
+        {.type = SQLITE_NULL}, {.type = SQLITE_TEXT, .data = "", .n = 0}, {.type = SQLITE_TEXT, .data = "tag", .n = 3}};
     enum { VALUES = sizeof values / sizeof values[0] };
     HcL1 l1 = new_l1(100, PLENTY);
     for (int k = 1; k < VALUES; k++) { /* no key is NULL */

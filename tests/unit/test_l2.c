@@ -151,6 +151,8 @@ static void test_damaged_meta(void) {
         /* Negative counters: words 1 and 2. */
         "UPDATE c_meta SET state = CAST(zeroblob(15) || x'80' || zeroblob(2096) AS BLOB)",
         "UPDATE c_meta SET state = CAST(zeroblob(23) || x'80' || zeroblob(2088) AS BLOB)",
+        "UPDATE c_meta SET state = CAST(zeroblob(8) || x'ffffffffffffffff' || zeroblob(2096) AS BLOB)",
+        "UPDATE c_meta SET state = CAST(zeroblob(16) || x'ffffffffffffffff' || zeroblob(2088) AS BLOB)",
         "DROP TABLE c_meta",
         "DROP TABLE c_meta; CREATE TABLE c_meta(other)",
         "DROP TABLE c_meta; CREATE VIEW c_meta AS SELECT 1 AS id",
@@ -173,8 +175,9 @@ static void test_damaged_meta(void) {
     sqlite3 *db = open_cache(&l2, 0);
     unit_exec(db, "UPDATE c_meta SET format = 2");
     CHECK_EQ(hc_l2_meta(&l2, &meta, &message), SQLITE_CORRUPT_VTAB);
-    CHECK_TEXT(message, "hybrid_cache: \"c\" was written by a newer version (format 2, this one knows up to 1): upgrade the "
-                        "extension");
+    CHECK_TEXT(message,
+               "hybrid_cache: \"c\" was written by a newer version (format 2, this one knows up to 1): upgrade the "
+               "extension");
     sqlite3_free(message);
     close_cache(&l2, db);
 }
@@ -330,7 +333,10 @@ static void test_sizes(void) {
          {.type = SQLITE_TEXT, .data = "tag!", .n = 4},
          {.type = SQLITE_BLOB, .data = "12345", .n = 5},
          76},
-        {{.type = SQLITE_TEXT, .data = "", .n = 0}, {.type = SQLITE_NULL}, {.type = SQLITE_TEXT, .data = "", .n = 0}, 64},
+        {{.type = SQLITE_TEXT, .data = "", .n = 0},
+         {.type = SQLITE_NULL},
+         {.type = SQLITE_TEXT, .data = "", .n = 0},
+         64},
         {{.type = SQLITE_BLOB, .n = UINT32_MAX},
          {.type = SQLITE_TEXT, .n = UINT32_MAX},
          {.type = SQLITE_BLOB, .n = UINT32_MAX},
@@ -446,7 +452,8 @@ static void test_other_damage(void) {
     row = make_row(text(0, "a"), 100.0, text(0, "b"), text(0, "c"));
     unit_exec(db, "DELETE FROM c_data");
     CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
-    static const char *const exchanges[] = {"key = value, value = key", "key = tag, tag = key", "value = tag, tag = value"};
+    static const char *const exchanges[] = {"key = value, value = key", "key = tag, tag = key",
+                                            "value = tag, tag = value"};
     for (int i = 0; i < 3; i++) {
         char *sql = sqlite3_mprintf("UPDATE c_data SET %s", exchanges[i]);
         HcValue expires = integer(100);
@@ -486,8 +493,9 @@ static void test_damaged_columns(void) {
         HcL2 l2;
         HcRow row = make_row(text(0, "k"), 100.0, text(0, "t"), integer(1));
         sqlite3 *db = open_cache(&l2, 0);
-        unit_exec(db, "DROP TABLE c_data; CREATE TABLE c_data(id INTEGER PRIMARY KEY, key, expires, tag, size, used, sum, "
-                      "value)");
+        unit_exec(db,
+                  "DROP TABLE c_data; CREATE TABLE c_data(id INTEGER PRIMARY KEY, key, expires, tag, size, used, sum, "
+                  "value)");
         CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
         char *sql = sqlite3_mprintf("UPDATE c_data SET %s", cases[i].damage);
         HcValue used = integer(1);

@@ -64,20 +64,20 @@ static void play(int limit, const char *script, const char *orders) {
 
 static void test_by_hand(void) {
     play(3, "ABCD", "A AB ABC BCD");
-    play(3, "ABCaD", "A AB ABC BCA CAD");               /* a read saves A, B goes */
-    play(3, "ABCbDcE", "A AB ABC ACB CBD BDC DCE");     /* from the middle, then from the old end */
-    play(3, "ABCcD", "A AB ABC ABC BCD");               /* reading the newest changes nothing */
-    play(3, "ABCA", "A AB ABC BCA");                    /* a put is a use */
-    play(3, "ABC?AD", "A AB ABC ABC BCD");              /* a look is none */
-    play(3, "ABCzD", "A AB ABC ABC BCD");               /* neither is a miss */
-    play(3, "ABC-BDE", "A AB ABC AC ACD CDE");          /* a gap is filled before anyone goes */
-    play(3, "ABC-ADE", "A AB ABC BC BCD CDE");          /* removed at the old end */
-    play(3, "ABC-CDE", "A AB ABC AB ABD BDE");          /* and at the new one */
-    play(1, "ABbaA", "A B B B A");                      /* room for one */
-    play(2, "ABaCbAcB", "A AB BA AC AC CA AC CB");      /* two that take turns */
+    play(3, "ABCaD", "A AB ABC BCA CAD");                 /* a read saves A, B goes */
+    play(3, "ABCbDcE", "A AB ABC ACB CBD BDC DCE");       /* from the middle, then from the old end */
+    play(3, "ABCcD", "A AB ABC ABC BCD");                 /* reading the newest changes nothing */
+    play(3, "ABCA", "A AB ABC BCA");                      /* a put is a use */
+    play(3, "ABC?AD", "A AB ABC ABC BCD");                /* a look is none */
+    play(3, "ABCzD", "A AB ABC ABC BCD");                 /* neither is a miss */
+    play(3, "ABC-BDE", "A AB ABC AC ACD CDE");            /* a gap is filled before anyone goes */
+    play(3, "ABC-ADE", "A AB ABC BC BCD CDE");            /* removed at the old end */
+    play(3, "ABC-CDE", "A AB ABC AB ABD BDE");            /* and at the new one */
+    play(1, "ABbaA", "A B B B A");                        /* room for one */
+    play(2, "ABaCbAcB", "A AB BA AC AC CA AC CB");        /* two that take turns */
     play(4, "ABCDaa2E", "A AB ABC ABCD BCDA BCDA DA AE"); /* less room takes the oldest */
-    play(2, "AB4CDE", "A AB AB ABC ABCD BCDE");         /* more room */
-    play(3, "ABC0D3E", "A AB ABC    E");                /* off and on again */
+    play(2, "AB4CDE", "A AB AB ABC ABCD BCDE");           /* more room */
+    play(3, "ABC0D3E", "A AB ABC    E");                  /* off and on again */
     play(3, "A-A-AB", "A   B");
 }
 
@@ -168,7 +168,7 @@ static void test_traces(void) {
             sound(&l1);
             /* To the entry, and in its order. */
             int last = 0, count = 0;
-            for (const HcEntry *entry = l1.oldest; entry; entry = entry->newer, count++) {
+            for (const HcEntry *entry = l1.oldest; entry && count <= simulator.count; entry = entry->newer, count++) {
                 HcValue key;
                 hc_entry_key(entry, &key);
                 CHECK(simulator.used[key.i] > last);

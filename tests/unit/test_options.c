@@ -226,10 +226,14 @@ static void test_messages(void) {
         {"cohherence=strict", "hybrid_cache: unknown option \"cohherence\" (did you mean coherence?)"},
         {"color=red", "hybrid_cache: unknown option \"color\", the options are ttl, l1_ttl, l1_entries, l1_bytes, "
                       "l2_entries, l2_bytes, eviction, coherence, jitter, grace, on_error, clock"},
-        {"ttl", "hybrid_cache: option ttl needs a value: ttl=..., a number of seconds from 0 to 253402300799, 0 = never "
-                "expires"},
-        {"ttl=soon", "hybrid_cache: option ttl cannot be \"soon\", it is a number of seconds from 0 to 253402300799, 0 = "
-                     "never expires"},
+        {"ttabc=5", "hybrid_cache: unknown option \"ttabc\", the options are ttl, l1_ttl, l1_entries, l1_bytes, "
+                    "l2_entries, l2_bytes, eviction, coherence, jitter, grace, on_error, clock"},
+        {"ttl",
+         "hybrid_cache: option ttl needs a value: ttl=..., a number of seconds from 0 to 253402300799, 0 = never "
+         "expires"},
+        {"ttl=soon",
+         "hybrid_cache: option ttl cannot be \"soon\", it is a number of seconds from 0 to 253402300799, 0 = "
+         "never expires"},
         {"l1_bytes='1T'", "hybrid_cache: option l1_bytes cannot be \"1T\", it is a number of bytes from 0 to "
                           "1125899906842624, or a quoted size such as '32M' (K, M, G)"},
         {"jitter=1", "hybrid_cache: option jitter cannot be \"1\", it is a fraction from 0 to 0.5"},

@@ -73,34 +73,35 @@ static void play(const char *before, const char *script, const char *after) {
 static void test_by_hand(void) {
     play("XY", "AB", "ABXY");
     play("XY", "AX!", "Y");
-    play("XY", "A(0BX<0", "AY");                /* what was written since the savepoint */
-    play("XY", "A(0B)0X<-", "Y");               /* the transaction's own savepoint */
-    play("", "A(0B(1C(2D<1", "AB");             /* nested: to the middle one */
-    play("", "A(0B(1C(2D<0", "A");              /* to the first */
-    play("", "A(0B(1C)1D<0", "A");              /* what a release hands to its parent */
-    play("", "A(0B(1C)1D<0E<0", "A");           /* twice to the same */
-    play("", "A(0B<0C<0D", "AD");               /* it is still open after the first time */
-    play("", "A(0B)0C(0D<0", "ABC");            /* a number that is used again */
-    play("", "A(0B(1C)0D(0E<0", "ABCD");        /* a release takes the inner ones with it */
-    play("", "(1A)1B<0", "");                   /* savepoint 0 was open before the first write */
-    play("", "(1A)1B(1C<1", "AB");              /* the same, and a new one in it */
-    play("", "(1A<0B<0", "");                   /* rolled back to without a release */
-    play("", "(3A)3B)2C)1D<0", "");             /* three that were not seen */
-    play("", "(3A)3B(3C)3D<2E", "E");           /* the frame of 3 passes to 2 */
-    play("", "(2A(3B)2C(2D<1", "");             /* and goes further down with the next release */
-    play("", "(0A)0B!", "");                    /* a released one, all rolled back */
-    play("", "A(0<0B", "AB");                   /* nothing to undo */
-    play("", "A(0A<0", "");                     /* one key on both sides of a savepoint */
-    play("", "A(0A(1A<1", "");                  /* on three */
-    play("", "AB(0B(1)1A<0", "");               /* not in a row */
-    play("", "A(0)0A(0A<0", "");                /* the last one counts, whatever was released */
-    play("", "A(0(1A<1", "");                   /* savepoints with nothing in between */
-    play("", "A(0B(0<0", "A");                  /* the number comes twice, with a write in between: see below */
-    play("", "(0A(0B<0", "");                   /* the first time counts */
+    play("XY", "A(0BX<0", "AY");         /* what was written since the savepoint */
+    play("XY", "A(0B)0X<-", "Y");        /* the transaction's own savepoint */
+    play("", "A(0B(1C(2D<1", "AB");      /* nested: to the middle one */
+    play("", "A(0B(1C(2D<0", "A");       /* to the first */
+    play("", "A(0B(1C)1D<0", "A");       /* what a release hands to its parent */
+    play("", "A(0B(1C)1D<0E<0", "A");    /* twice to the same */
+    play("", "A(0B<0C<0D", "AD");        /* it is still open after the first time */
+    play("", "A(0B)0C(0D<0", "ABC");     /* a number that is used again */
+    play("", "A(0B(1C)0D(0E<0", "ABCD"); /* a release takes the inner ones with it */
+    play("", "(1A)1B<0", "");            /* savepoint 0 was open before the first write */
+    play("", "(1A)1B(1C<1", "AB");       /* the same, and a new one in it */
+    play("", "(1A<0B<0", "");            /* rolled back to without a release */
+    play("", "(3A)3B)2C)1D<0", "");      /* three that were not seen */
+    play("", "(3A)3B(3C)3D<2E", "E");    /* the frame of 3 passes to 2 */
+    play("", "(2A(3B)2C(2D<1", "");      /* and goes further down with the next release */
+    play("", "(0A(2B)2C<1", "A");        /* 1 was not seen, 0 was */
+    play("", "(0A)0B!", "");             /* a released one, all rolled back */
+    play("", "A(0<0B", "AB");            /* nothing to undo */
+    play("", "A(0A<0", "");              /* one key on both sides of a savepoint */
+    play("", "A(0A(1A<1", "");           /* on three */
+    play("", "AB(0B(1)1A<0", "");        /* not in a row */
+    play("", "A(0)0A(0A<0", "");         /* the last one counts, whatever was released */
+    play("", "A(0(1A<1", "");            /* savepoints with nothing in between */
+    play("", "A(0B(0<0", "A");           /* the number comes twice, with a write in between: see below */
+    play("", "(0A(0B<0", "");            /* the first time counts */
     play("", "(0A(1B(1C<1", "A");
-    play("", "(0A(1B(1C)1)1D<0", "");           /* both objects release */
+    play("", "(0A(1B(1C)1)1D<0", ""); /* both objects release */
     play("", "(0A(0B)0)0C", "ABC");
-    play("", "(0A<0<0B<0<0", "");               /* both objects roll back */
+    play("", "(0A<0<0B<0<0", ""); /* both objects roll back */
 }
 
 /*
@@ -232,12 +233,12 @@ typedef struct Object {
 typedef struct World {
     HcTransaction transaction;
     HcL1 l1;
-    int truth[KEYS];            /* the version that L2 has */
+    int truth[KEYS]; /* the version that L2 has */
     int committed[KEYS];
-    int saved[DEPTH][KEYS];     /* when each savepoint was opened */
+    int saved[DEPTH][KEYS]; /* when each savepoint was opened */
     int depth;
     Object objects[2];
-    int now;                    /* the object that new statements use */
+    int now; /* the object that new statements use */
 } World;
 
 static void open_savepoint(World *world) {

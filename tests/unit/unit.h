@@ -39,7 +39,8 @@ static inline int unit_equal(sqlite3_int64 got, sqlite3_int64 expected, const ch
 static inline int unit_text(const char *got, const char *expected, const char *file, int line, const char *what) {
     int right = got && expected ? strcmp(got, expected) == 0 : got == expected;
     if (!right && unit.wrong++ < 10)
-        printf("%s:%d: %s is \"%s\", not \"%s\"\n", file, line, what, got ? got : "(null)", expected ? expected : "(null)");
+        printf("%s:%d: %s is \"%s\", not \"%s\"\n", file, line, what, got ? got : "(null)",
+               expected ? expected : "(null)");
     return right;
 }
 
