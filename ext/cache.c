@@ -869,7 +869,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
 }
 
 static int delete_entry(HcCache *cache, const HcKey *key, char **message) {
-    HcRow row;
+    HcRow row = {0};
     int rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK)
         rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);

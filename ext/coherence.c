@@ -16,7 +16,7 @@ void hc_coherence_unknow(HcCoherence *coherence) {
     coherence->signal = HC_SIGNAL_UNKNOWN;
     coherence->token_known = 0;
     coherence->pending_known = 0;
-    coherence->journal = NULL;
+    coherence->file = coherence->journal = NULL;
 }
 
 static unsigned data_version(HcCoherence *coherence) {
@@ -32,7 +32,6 @@ void hc_coherence_doubt(HcCoherence *coherence) {
 
 /* ------------------------------------------------------------- the signals */
 
-/* The file is asked for each time: DETACH takes it away while a statement with our function is being stepped. */
 static sqlite3_file *file_of(HcCoherence *coherence, int op) {
     sqlite3_file *file = NULL;
     if (sqlite3_file_control(coherence->db, coherence->schema, op, &file) != SQLITE_OK || !file || !file->pMethods)
@@ -63,7 +62,12 @@ static int read_counter(sqlite3_file *file, HcToken *token) {
 
 /* Reads the token of the signal in force; 0 if it cannot be had now. */
 static int read_token(HcCoherence *coherence, HcToken *token) {
-    sqlite3_file *file = file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
+    /*
+    ** DETACH takes the file away while a statement with our function is being stepped. It also
+    ** expires all statements, which was asked before; a host that cannot tell is asked each time.
+    */
+    sqlite3_file *file =
+        hc_host_tells_expired() ? coherence->file : file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
     if (!file)
         return 0;
     if (coherence->signal == HC_SIGNAL_COUNTER)
@@ -104,6 +108,7 @@ static void choose_signal(HcCoherence *coherence) {
     coherence->signal = HC_SIGNAL_READ;
     coherence->token_known = 0;
     coherence->journal = NULL;
+    coherence->file = file;
     if (!file || sqlite3_stricmp(coherence->schema, "temp") == 0) {
         coherence->signal = HC_SIGNAL_PRIVATE;
         return;

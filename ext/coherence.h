@@ -64,6 +64,7 @@ typedef struct HcCoherence {
     HcSignal signal;
     int token_known;    /* 1 = `token` belongs to `state` */
     HcToken token;
+    sqlite3_file *file;    /* the database file; only good while the meta statement is not expired */
     sqlite3_file *journal; /* of the token: another one means that the WAL was closed or opened */
     int pending_known;  /* a token read before the validating read */
     HcToken pending;

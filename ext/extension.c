@@ -14,7 +14,14 @@ SQLITE_EXTENSION_INIT1
 int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
     int fresh;
     (void)api;
-    SQLITE_EXTENSION_INIT2(api);
+#ifndef SQLITE_CORE
+    /* Threads that load at the same time write the same address: under a mutex, and only the first time. */
+    sqlite3_mutex *mutex = api->mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
+    api->mutex_enter(mutex);
+    if (sqlite3_api != api)
+        SQLITE_EXTENSION_INIT2(api);
+    api->mutex_leave(mutex);
+#endif
     if (sqlite3_libversion_number() < HC_HOST_FLOOR) {
         if (message)
             *message = sqlite3_mprintf("hybrid_cache needs SQLite 3.31.0 or later, this is %s", sqlite3_libversion());

@@ -9,16 +9,13 @@
 #define MOST_SLOTS (1u << 28)
 
 /*
-** What an entry costs beside its bytes: its share of the slots (one or two
-** pointers, two counted) and what the allocator keeps in front of a block.
+** What an entry costs beside its bytes: its share of the slots (at least one
+** pointer, on average one and a half) and what the allocator keeps in front of a block.
 */
-#define ENTRY_OVERHEAD (2 * (int)sizeof(HcEntry *) + 8)
+#define ENTRY_OVERHEAD ((int)sizeof(HcEntry *) + 8)
 
 /* The terminator of a text value, in either encoding. */
 #define TERMINATOR 2
-
-/* Values up to this many bytes are copied into SQLite's result: that is cheaper than a destructor call. */
-#define COPIED_RESULT 0
 
 _Static_assert(sizeof(void *) != 8 || sizeof(HcEntry) == 72, "the header of an entry has grown");
 _Static_assert(sizeof(HcEntry) % 8 == 0, "the value is aligned");
@@ -144,9 +141,20 @@ int hc_l1_insert(HcL1 *l1, HcEntry *entry) {
 }
 
 void hc_l1_limit(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes) {
+    int smaller = bytes < l1->limit_bytes;
     l1->limit_entries = entries;
     l1->limit_bytes = bytes;
     evict(l1, entries, bytes);
+    /* What is larger than a tenth of the new limit belongs into L2 only. */
+    for (uint32_t i = 0; smaller && l1->slots && i < l1->slot_count; i++) {
+        for (HcEntry *entry = l1->slots[i], *chain; entry; entry = chain) {
+            chain = entry->chain;
+            if (!hc_l1_accepts(l1, hc_entry_bytes(entry))) {
+                hc_l1_remove(l1, entry);
+                l1->evicted++;
+            }
+        }
+    }
 }
 
 sqlite3_int64 hc_l1_clear(HcL1 *l1) {
@@ -220,6 +228,8 @@ HcEntry *hc_entry_new(const HcKey *key, const HcValue *value, const HcValue *tag
     entry->key_class = (uint8_t)key->class;
     entry->tag_n = tag_n;
     entry->tag_type = (uint8_t)(tag ? tag->type : SQLITE_NULL);
+    if (value->type == SQLITE_TEXT && !value->utf16 && (value->n == 0 || !memchr(value->data, 0, value->n)))
+        entry->flags |= HC_ENTRY_NO_NUL;
     if (key->form.utf16 || value->utf16 || (tag && tag->utf16))
         entry->flags |= HC_ENTRY_UTF16;
     char *bytes = (char *)(entry + 1);
@@ -269,11 +279,17 @@ void hc_entry_tag(const HcEntry *entry, HcValue *tag) {
 
 void hc_entry_result(HcEntry *entry, sqlite3_context *context) {
     HcValue value;
-    if ((entry->value_type == SQLITE_TEXT || entry->value_type == SQLITE_BLOB) && entry->value_n > COPIED_RESULT) {
+    if (entry->value_type == SQLITE_TEXT || entry->value_type == SQLITE_BLOB) {
         void *bytes = entry + 1;
         hc_entry_retain(entry);
         if (entry->value_type == SQLITE_BLOB)
             sqlite3_result_blob64(context, bytes, entry->value_n, release_value);
+        else if (entry->flags & HC_ENTRY_NO_NUL)
+            /*
+            ** Without a length SQLite looks for the end itself, and then knows that a NUL is there.
+            ** With one, sqlite3_column_text() would copy the text to put a NUL behind it.
+            */
+            sqlite3_result_text(context, bytes, -1, release_value);
         else
             sqlite3_result_text64(context, bytes, entry->value_n, release_value,
                                   (unsigned char)(entry->flags & HC_ENTRY_UTF16 ? SQLITE_UTF16LE : SQLITE_UTF8));

@@ -47,6 +47,7 @@ struct HcEntry {
 
 #define HC_ENTRY_UTF16 0x01    /* texts are UTF-16LE */
 #define HC_ENTRY_L1_ONLY 0x02  /* on_error=degrade: L2 does not have it */
+#define HC_ENTRY_NO_NUL 0x08   /* the value is a UTF-8 text without a NUL inside: its end can be found */
 #define HC_ENTRY_USED 0x04     /* read since the last write: the second chance of L2's sweep */
 
 typedef struct HcPolicy HcPolicy;

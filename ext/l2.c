@@ -267,6 +267,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
         sqlite3_int64 format = sqlite3_column_int64(stmt, 0);
+        int options_type = sqlite3_column_type(stmt, 3); /* before a text is made of it */
         const unsigned char *options = sqlite3_column_text(stmt, 3);
         const unsigned char *state = sqlite3_column_blob(stmt, 4);
         if (format > HC_FORMAT && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER) {
@@ -275,10 +276,11 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
                                        l2->name, format, HC_FORMAT);
             rc = SQLITE_CORRUPT_VTAB;
         } else if (format != HC_FORMAT || sqlite3_column_type(stmt, 1) != SQLITE_INTEGER ||
-                   sqlite3_column_type(stmt, 2) != SQLITE_INTEGER || sqlite3_column_type(stmt, 3) != SQLITE_TEXT ||
-                   sqlite3_column_type(stmt, 4) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 4) != STATE_BYTES ||
-                   !options || !state) {
+                   sqlite3_column_type(stmt, 2) != SQLITE_INTEGER || options_type != SQLITE_TEXT ||
+                   sqlite3_column_type(stmt, 4) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 4) != STATE_BYTES) {
             rc = SQLITE_CORRUPT_VTAB;
+        } else if (!options || !state) {
+            rc = SQLITE_NOMEM;
         } else {
             meta->store = sqlite3_column_int64(stmt, 1);
             meta->seed = (uint64_t)sqlite3_column_int64(stmt, 2);

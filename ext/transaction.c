@@ -49,10 +49,12 @@ static int frames_below(const HcTransaction *transaction, int savepoint) {
 
 /*
 ** Two virtual-table objects of one cache can take part in one transaction (DDL
-** in the middle makes a second one), so a number may come twice in a row.
+** in the middle makes a second one), so a number may come twice: the first one counts.
 */
 void hc_transaction_savepoint(HcTransaction *transaction, int savepoint) {
     int at = frames_below(transaction, savepoint);
+    if (at < transaction->frame_count && transaction->frames[at].savepoint == savepoint)
+        return;
     if (at == transaction->frame_room) {
         int room = transaction->frame_room ? transaction->frame_room * 2 : 8;
         HcFrame *frames = sqlite3_realloc64(transaction->frames, (sqlite3_uint64)room * sizeof *frames);
@@ -116,7 +118,8 @@ sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoi
         transaction->frames[at].savepoint = savepoint;
         transaction->frame_count = at + 1;
     }
-    transaction->joined = transaction->dirty = 0;
+    /* `state` may hold what was undone: xCommit must not take it for what is committed. */
+    transaction->joined = transaction->dirty = transaction->synced = 0;
     return forget(transaction, from, l1);
 }
 

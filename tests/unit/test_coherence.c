@@ -42,6 +42,7 @@ static void test_verdicts(void) {
     sqlite3 *db = unit_open(":memory:");
     HcMeta meta = some_meta(), other;
     hc_coherence_init(&coherence, db, "main");
+    CHECK_EQ(hc_coherence_blind(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_fresh(&coherence), 0);
     CHECK_EQ(hc_coherence_same(&coherence), 0);
     CHECK_EQ(hc_coherence_adopt(&coherence, &meta), HC_OTHER); /* nothing to compare with */
@@ -207,8 +208,9 @@ static HcVerdict look(Side *side) {
     return verdict;
 }
 
+/* May the L1 answer? Asked as a look-up asks. */
 static int fresh(Side *side) {
-    return hc_coherence_fresh(&side->coherence);
+    return !hc_coherence_blind(&side->coherence, side->wrote) && hc_coherence_fresh(&side->coherence);
 }
 
 /* A change of one key's bucket, as xSync writes it. */
@@ -265,8 +267,10 @@ static void follow(const char *journal_mode) {
     unit_exec(b.db, "BEGIN IMMEDIATE");
     CHECK_EQ(fresh(&b), 1); /* the snapshot is the one that was looked at */
     HcState state = write_bucket(&b, 5, 3);
+    b.wrote = 1;
     CHECK_EQ(fresh(&b), 1);
     unit_exec(b.db, "COMMIT");
+    b.wrote = 0;
     hc_coherence_committed(&b.coherence, &state);
     CHECK_EQ(fresh(&b), 0);
     CHECK_EQ(look(&b), HC_SAME);
@@ -451,6 +455,43 @@ static void test_busy(void) {
     close_side(&b);
 }
 
+/*
+** A write transaction that the cache has no part in may be undone without a word: as soon as it has changed anything,
+** the L1 keeps out. The shadow table may be what was changed.
+*/
+static void test_blind(void) {
+    static const char *const modes[] = {"WAL", "DELETE"};
+    for (int i = 0; i < 2; i++) {
+        Side side;
+        remove_files();
+        open_side(&side, file);
+        create(&side, modes[i]);
+        look(&side);
+        look(&side);
+        CHECK_EQ(fresh(&side), 1);
+        unit_exec(side.db, "BEGIN IMMEDIATE");
+        CHECK_EQ(fresh(&side), 1);
+        unit_exec(side.db, "UPDATE c_meta SET options = 'ttl=1'");
+        CHECK_EQ(hc_coherence_blind(&side.coherence, 0), 1);
+        CHECK_EQ(hc_coherence_blind(&side.coherence, 1), 0); /* our own write, and our own rollback */
+        CHECK_EQ(hc_coherence_blind(&side.coherence, 0), 1);
+        unit_exec(side.db, "ROLLBACK");
+        CHECK_EQ(hc_coherence_blind(&side.coherence, 0), 0);
+        look(&side);
+        CHECK_EQ(fresh(&side), 1);
+        unit_exec(side.db, "BEGIN; SELECT count(*) FROM other");
+        look(&side);
+        CHECK_EQ(fresh(&side), 1); /* a transaction that only reads so far */
+        unit_exec(side.db, "INSERT INTO other VALUES(1)");
+        CHECK_EQ(fresh(&side), 0);
+        unit_exec(side.db, "COMMIT");
+        CHECK_EQ(fresh(&side), 0);
+        CHECK_EQ(look(&side), HC_SAME);
+        CHECK_EQ(fresh(&side), 1);
+        close_side(&side);
+    }
+}
+
 /* ---- random events: whoever says "fresh" has the state that a plain read finds */
 
 static uint64_t version_of(sqlite3 *db) {
@@ -551,6 +592,7 @@ int main(void) {
     RUN(test_truncate_and_persist);
     RUN(test_private);
     RUN(test_busy);
+    RUN(test_blind);
     RUN(test_random);
     remove_files();
     rmdir(directory);

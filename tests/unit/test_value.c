@@ -101,6 +101,19 @@ static const char *const samples[] = {
 };
 #define SAMPLES (int)(sizeof samples / sizeof samples[0])
 
+/*
+** SQLite 3.40 compares an integer with a real through a long double, which has to have more bits than a double: not so on
+** some machines, nor under valgrind. There its answer is no measure.
+*/
+static int compares_exactly(sqlite3_stmt *is) {
+    sqlite3_bind_int64(is, 1, 9007199254740993);
+    sqlite3_bind_double(is, 2, 9007199254740992.0);
+    sqlite3_step(is);
+    int same = sqlite3_column_int(is, 0);
+    sqlite3_reset(is);
+    return !same;
+}
+
 static void test_identity(void) {
     for (int e = 0; e < ENCODINGS; e++) {
         sqlite3 *db = open_encoded(&encodings[e]);
@@ -110,6 +123,7 @@ static void test_identity(void) {
         sqlite3_stmt *is = NULL;
         /* Bound parameters have no affinity. */
         CHECK_EQ(sqlite3_prepare_v2(db, "SELECT ?1 IS ?2", -1, &is, NULL), SQLITE_OK);
+        int exact = compares_exactly(is);
         for (int i = 0; i < SAMPLES; i++) {
             values[i] = evaluate(db, samples[i]);
             CHECK_EQ(hc_value_read(values[i], encodings[e].utf16, &forms[i]), SQLITE_OK);
@@ -117,6 +131,8 @@ static void test_identity(void) {
         }
         for (int i = 0; i < SAMPLES; i++) {
             for (int j = 0; j < SAMPLES; j++) {
+                if (!exact && forms[i].type + forms[j].type == SQLITE_INTEGER + SQLITE_FLOAT)
+                    continue;
                 sqlite3_bind_value(is, 1, values[i]);
                 sqlite3_bind_value(is, 2, values[j]);
                 sqlite3_step(is);
