@@ -49,7 +49,7 @@ static int read_walindex(sqlite3_file *file, HcToken *token) {
     int rc = file->pMethods->xShmMap(file, 0, 32768, 0, &region);
     if ((rc != SQLITE_OK && rc != SQLITE_READONLY) || !region)
         return 0;
-    uint32_t volatile *words = region;
+    uint64_t volatile *words = region;
     for (int i = 0; i < HC_WALINDEX_WORDS; i++)
         token->words[i] = __atomic_load_n(words + i, __ATOMIC_RELAXED);
     return 1;

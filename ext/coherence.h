@@ -41,13 +41,13 @@ typedef enum HcSignal {
 } HcSignal;
 
 /* sizeof(WalIndexHdr) in SQLite's wal.c, the first of two copies. */
-#define HC_WALINDEX_WORDS 12
+#define HC_WALINDEX_WORDS 6
 /* Bytes 16 to 39 of the file: read and write version, change counter, size, freelist. */
 #define HC_HEADER_OFFSET 16
 #define HC_HEADER_BYTES 24
 
 typedef union HcToken {
-    uint32_t words[HC_WALINDEX_WORDS];
+    uint64_t words[HC_WALINDEX_WORDS];
     unsigned char bytes[HC_HEADER_BYTES];
 } HcToken;
 

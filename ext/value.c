@@ -33,11 +33,15 @@ int hc_value_read(sqlite3_value *from, int utf16, HcValue *to) {
         break;
     case SQLITE_TEXT:
         to->utf16 = utf16;
-        to->data = utf16 ? sqlite3_value_text16le(from) : (const void *)sqlite3_value_text(from);
-        if (!to->data)
-            return SQLITE_NOMEM;
-        to->n = (uint32_t)(utf16 ? sqlite3_value_bytes16(from) : sqlite3_value_bytes(from));
-        break;
+        if (utf16) {
+            to->data = sqlite3_value_text16le(from);
+            if (!to->data)
+                return SQLITE_NOMEM;
+            to->n = (uint32_t)sqlite3_value_bytes16(from);
+            break;
+        }
+        /* Of a text the blob is its bytes as they are; sqlite3_value_text() would copy a bound one to terminate it. */
+        /* fall through */
     case SQLITE_BLOB:
         to->data = sqlite3_value_blob(from);
         to->n = (uint32_t)sqlite3_value_bytes(from);

@@ -505,8 +505,16 @@ static void test_random(void) {
             model_drop(number);
         } else if (what < 99) { /* new limits */
             sqlite3_int64 entries = unit_below(20) ? unit_below(100) : 0, bytes = unit_below(40000);
+            int smaller = bytes < l1.limit_bytes;
             hc_l1_limit(&l1, entries, bytes);
             model_evict(entries, bytes);
+            /* What is larger than a tenth of the new limit goes as well. */
+            for (int i = 0; smaller && i < MODEL_KEYS; i++) {
+                if (known[i].used && hc_entry_cost(8, known[i].size, 0) * 10 > bytes) {
+                    model_drop(i);
+                    model_evicted++;
+                }
+            }
         } else if (unit_below(10) == 0) {
             CHECK_EQ(hc_l1_clear(&l1), model_count);
             for (int i = 0; i < MODEL_KEYS; i++)
