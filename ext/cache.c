@@ -4,6 +4,7 @@
 #include "cache.h"
 #include "clock.h"
 #include "eviction.h"
+#include "statement.h"
 
 /* A write purges at most so many expired rows: enough to keep up, too few to be felt. */
 #define PURGE_PER_WRITE 4
@@ -413,6 +414,9 @@ int hc_cache_join(HcCache *cache, char **message) {
     HcTransaction *transaction = &cache->transaction;
     if (transaction->joined)
         return SQLITE_OK;
+    /* An earlier row of this statement met a full disk: SQLite has ended the transaction, and would not call xSync. */
+    if (!transaction->open)
+        return SQLITE_FULL;
     int rc = validate(cache, &meta, message);
     if (rc != SQLITE_OK)
         return rc;
@@ -689,40 +693,44 @@ static int check_size(HcCache *cache, sqlite3_int64 size, char **message) {
     return SQLITE_TOOBIG;
 }
 
-/*
-** What is in the way of a key: *id = 0 if nothing is. Where a conflict matters the
-** value is read as well, since a damaged row counts as absent.
-*/
-static int find_obstacle(HcCache *cache, const HcKey *key, int replace, double now, sqlite3_int64 *id,
-                         sqlite3_int64 *size, char **message) {
+/* What is in the way of a key. */
+typedef struct HcObstacle {
+    sqlite3_int64 id; /* 0 = nothing is */
+    sqlite3_int64 size;
+    int same_head;    /* its key, as written, and its tag are those of the write */
+} HcObstacle;
+
+/* Where a conflict matters the value is read as well, since a damaged row counts as absent. */
+static int find_obstacle(HcCache *cache, const HcWrite *write, HcObstacle *obstacle, char **message) {
     HcRow row;
-    HcStatement statement = replace ? HC_L2_HEAD : HC_L2_FIND;
-    int rc = hc_l2_find(&cache->l2, statement, key, &row);
-    *id = 0;
-    *size = 0;
+    HcStatement statement = write->replace ? HC_L2_HEAD : HC_L2_FIND;
+    int rc = hc_l2_find(&cache->l2, statement, &write->key, &row);
+    memset(obstacle, 0, sizeof *obstacle);
     if (rc != SQLITE_ROW)
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
-    *id = row.id;
-    *size = counted_size(&row);
-    rc = !replace && is_live(cache, &row, now) ? fail_unique(cache, message) : SQLITE_OK;
+    obstacle->id = row.id;
+    obstacle->size = counted_size(&row);
+    obstacle->same_head = hc_value_equal(&row.key, &write->key.form) && hc_value_equal(&row.tag, &write->tag);
+    rc = !write->replace && is_live(cache, &row, write->now) ? fail_unique(cache, message) : SQLITE_OK;
     hc_l2_close(&cache->l2, statement);
     return rc;
 }
 
 static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
     HcRow row;
-    sqlite3_int64 size;
+    HcObstacle obstacle;
     HcState *state = &cache->transaction.state;
     memset(&row, 0, sizeof row);
     fill_row(write, &row);
     int rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK)
-        rc = find_obstacle(cache, &write->key, write->replace, write->now, &row.id, &size, message);
+        rc = find_obstacle(cache, write, &obstacle, message);
     if (rc == SQLITE_OK)
         rc = check_size(cache, row.size, message);
     if (rc != SQLITE_OK)
         return rc;
-    rc = row.id ? hc_l2_replace(&cache->l2, &row) : hc_l2_insert(&cache->l2, &row);
+    row.id = obstacle.id;
+    rc = hc_l2_write(&cache->l2, !obstacle.id ? HC_L2_INSERT : obstacle.same_head ? HC_L2_REWRITE : HC_L2_REPLACE, &row);
     if (rc != SQLITE_OK) {
         hc_l1_remove_hash(&cache->l1, hc_l1_hash(&cache->l1, &write->key));
         return rc;
@@ -731,16 +739,45 @@ static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
         row.id = sqlite3_last_insert_rowid(cache->connection->db);
         state->entries++;
     }
-    state->bytes += row.size - size;
+    state->bytes += row.size - obstacle.size;
     changed(cache, &write->key, row.sum);
     write_through(cache, write, 0);
     cache->stats.puts++;
     return keep_house(cache, write->now, write->deadline, row.id);
 }
 
-/* on_error=degrade: L2 failed, the L1 alone takes the write. What it may have of the key is no longer true. */
-static int degraded(HcCache *cache, int rc, const HcKey *key) {
-    if (rc == SQLITE_OK || !hc_cache_tolerates(cache, rc, 0))
+/* What a failure must not take with it: see degraded(). */
+typedef struct HcStake {
+    int explicit_transaction;
+    int earlier_writes;
+} HcStake;
+
+static HcStake at_stake(const HcCache *cache) {
+    HcStake stake = {!sqlite3_get_autocommit(cache->connection->db),
+                     cache->transaction.open && cache->transaction.journal_count > 0};
+    return stake;
+}
+
+/*
+** on_error=degrade: L2 failed, the L1 alone takes the write. What it may have of the
+** key is no longer true.
+**
+** A full disk is different: SQLite ends the whole transaction then. Going on as if
+** nothing had happened would lose what else was in it without a word:
+**
+**     BEGIN; INSERT INTO app ...; INSERT INTO cache ...;  -- the disk is full
+**
+** So the error stands, unless this write was all there was: a statement on the
+** cache itself, by itself.
+*/
+static int degraded(HcCache *cache, int rc, const HcStake *stake, const HcKey *key) {
+    if (rc == SQLITE_OK)
+        return 0;
+    if (!cache->transaction.open &&
+        (stake->explicit_transaction || stake->earlier_writes ||
+         !hc_statement_writes_only(cache->connection->db, cache->name)))
+        return 0;
+    if (!hc_cache_tolerates(cache, rc, 0))
         return 0;
     uint32_t hash = hc_l1_hash(&cache->l1, key);
     hc_transaction_note(&cache->transaction, hash);
@@ -749,8 +786,9 @@ static int degraded(HcCache *cache, int rc, const HcKey *key) {
 }
 
 int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message) {
+    HcStake stake = at_stake(cache);
     int rc = insert_entry(cache, write, message);
-    if (degraded(cache, rc, &write->key)) {
+    if (degraded(cache, rc, &stake, &write->key)) {
         write_through(cache, write, 1);
         cache->stats.puts++;
         rc = SQLITE_OK;
@@ -780,13 +818,14 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     HcRow row;
     HcKey old;
     HcWrite full = *write;
-    sqlite3_int64 obstacle = 0, obstacle_size = 0, old_size;
+    HcObstacle obstacle = {0};
+    sqlite3_int64 old_size;
     int rc = hc_cache_join(cache, message);
     if (rc != SQLITE_OK)
         return rc;
     int renamed = (set & HC_SET_KEY) && !hc_key_equal(&write->key, key->class, key->data, key->n);
     if (renamed)
-        rc = find_obstacle(cache, &write->key, write->replace, write->now, &obstacle, &obstacle_size, message);
+        rc = find_obstacle(cache, write, &obstacle, message);
     if (rc == SQLITE_OK)
         rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
     if (rc != SQLITE_ROW)
@@ -816,10 +855,14 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     }
     rc = check_size(cache, row.size, message);
     HcEntry *touched = renamed || (set & HC_SET_VALUE) ? NULL : touched_copy(cache, key, &full);
-    if (rc == SQLITE_OK && obstacle)
-        rc = remove_row(cache, &write->key, obstacle, obstacle_size);
-    if (rc == SQLITE_OK)
-        rc = set & HC_SET_VALUE ? hc_l2_replace(&cache->l2, &row) : hc_l2_touch(&cache->l2, &row);
+    if (rc == SQLITE_OK && obstacle.id)
+        rc = remove_row(cache, &write->key, obstacle.id, obstacle.size);
+    if (rc == SQLITE_OK) {
+        int head = set & (HC_SET_KEY | HC_SET_TAG);
+        rc = hc_l2_write(&cache->l2,
+                         set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND),
+                         &row);
+    }
     if (rc == SQLITE_OK) {
         cache->transaction.state.bytes += row.size - old_size;
         changed(cache, key, row.sum);
@@ -838,6 +881,7 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
 }
 
 int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message) {
+    HcStake stake = at_stake(cache);
     HcWrite full = *write;
     HcValue value, tag, form;
     HcEntry *entry = hc_l1_find(&cache->l1, key, hc_l1_hash(&cache->l1, key));
@@ -845,7 +889,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
     if (entry)
         hc_entry_retain(entry);
     int rc = update_entry(cache, key, write, set, message);
-    if (degraded(cache, rc, key)) {
+    if (degraded(cache, rc, &stake, key)) {
         if (entry) {
             hc_entry_key(entry, &form);
             hc_entry_value(entry, &value);
@@ -858,7 +902,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
                 full.tag = tag;
             if (!(set & HC_SET_DEADLINE))
                 full.deadline = entry->deadline;
-            degraded(cache, rc, &full.key);
+            degraded(cache, rc, &stake, &full.key);
             write_through(cache, &full, 1);
             cache->stats.puts++;
         }
@@ -868,7 +912,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
     return rc;
 }
 
-static int delete_entry(HcCache *cache, const HcKey *key, char **message) {
+static int delete_entry(HcCache *cache, const HcKey *key, double now, char **message) {
     HcRow row = {0};
     int rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK)
@@ -877,6 +921,8 @@ static int delete_entry(HcCache *cache, const HcKey *key, char **message) {
         sqlite3_int64 id = row.id, size = counted_size(&row);
         hc_l2_close(&cache->l2, HC_L2_HEAD);
         rc = remove_row(cache, key, id, size);
+        if (rc == SQLITE_OK)
+            rc = keep_house(cache, now, HC_NEVER, 0);
     } else if (rc == SQLITE_DONE) {
         /* on_error=degrade: L1 alone may have it. */
         hc_transaction_note(&cache->transaction, hc_l1_hash(&cache->l1, key));
@@ -886,9 +932,10 @@ static int delete_entry(HcCache *cache, const HcKey *key, char **message) {
     return rc;
 }
 
-int hc_cache_delete(HcCache *cache, const HcKey *key, char **message) {
-    int rc = delete_entry(cache, key, message);
-    if (degraded(cache, rc, key))
+int hc_cache_delete(HcCache *cache, const HcKey *key, double now, char **message) {
+    HcStake stake = at_stake(cache);
+    int rc = delete_entry(cache, key, now, message);
+    if (degraded(cache, rc, &stake, key))
         rc = SQLITE_OK;
     if (rc == SQLITE_OK)
         cache->stats.deletes++;

@@ -109,7 +109,7 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look);
 */
 int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message);
 int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message);
-int hc_cache_delete(HcCache *cache, const HcKey *key, char **message);
+int hc_cache_delete(HcCache *cache, const HcKey *key, double now, char **message);
 /* Removes rows that expired at or before `until`, at most `limit` of them; *removed counts. */
 int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed);
 int hc_cache_clear(HcCache *cache);

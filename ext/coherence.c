@@ -220,7 +220,9 @@ static void remember(HcCoherence *coherence) {
 int hc_coherence_same(HcCoherence *coherence) {
     if (!coherence->known || data_version(coherence) != coherence->data_version)
         return 0;
-    remember(coherence);
+    /* A token that belongs to this snapshot is as good as a newer one. */
+    if (!coherence->token_known)
+        remember(coherence);
     return 1;
 }
 

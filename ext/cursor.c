@@ -161,9 +161,10 @@ int hc_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
 
 int hc_cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
     HcTable *table = (HcTable *)vtab;
-    HcCursor *cursor = sqlite3_malloc64(sizeof *cursor);
+    HcCursor *cursor = table->spare ? table->spare : sqlite3_malloc64(sizeof *cursor);
     if (!cursor)
         return SQLITE_NOMEM;
+    table->spare = NULL;
     memset(cursor, 0, sizeof *cursor);
     cursor->next = table->cursors;
     table->cursors = cursor;
@@ -193,7 +194,8 @@ int hc_cursor_close(sqlite3_vtab_cursor *base) {
     while (*link != cursor)
         link = &(*link)->next;
     *link = cursor->next;
-    sqlite3_free(cursor);
+    sqlite3_free(((HcTable *)base->pVtab)->spare);
+    ((HcTable *)base->pVtab)->spare = cursor;
     return SQLITE_OK;
 }
 

@@ -8,8 +8,8 @@
 const char *const hc_l2_suffixes[] = {"data", "meta", NULL};
 
 /* The blob of the meta row: 8 words, then the buckets. */
-#define STATE_WORDS (8 + HC_BUCKETS)
-#define STATE_BYTES (STATE_WORDS * 8)
+#define STATE_BYTES ((8 + HC_BUCKETS) * 8)
+_Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 
 /* The columns that hc_l2_read_row() expects, in its order. */
 #define HEAD_COLUMNS "id, key, expires, tag, size, sum"
@@ -24,6 +24,8 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
     [HC_L2_INSERT] = "INSERT INTO %1(key, expires, tag, size, used, sum, value) VALUES(?2, ?3, ?4, ?5, 0, ?6, ?7)",
     [HC_L2_REPLACE] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6, value = ?7 "
                       "WHERE id = ?1",
+    [HC_L2_REWRITE] = "UPDATE %1 SET expires = ?3, size = ?5, used = 1, sum = ?6, value = ?7 WHERE id = ?1",
+    [HC_L2_EXTEND] = "UPDATE %1 SET expires = ?3, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
     [HC_L2_TOUCH] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
     [HC_L2_USE] = "UPDATE %1 SET used = 1 WHERE key = ?1 AND used = 0",
     [HC_L2_UNUSE] = "UPDATE %1 SET used = 0 WHERE id = ?1",
@@ -228,35 +230,18 @@ int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
 
 /* ----------------------------------------------------------- the meta row */
 
-static uint64_t get_word(const unsigned char *from) {
-    uint64_t word = 0;
-    for (int i = 7; i >= 0; i--)
-        word = word << 8 | from[i];
-    return word;
-}
-
-static void put_word(unsigned char *to, uint64_t word) {
-    for (int i = 0; i < 8; i++, word >>= 8)
-        to[i] = (unsigned char)(word & 0xff);
-}
-
-static void decode_state(const unsigned char *blob, HcState *state) {
-    state->version = get_word(blob);
-    state->entries = (sqlite3_int64)get_word(blob + 8);
-    state->bytes = (sqlite3_int64)get_word(blob + 16);
-    state->hand = (sqlite3_int64)get_word(blob + 24);
-    for (int i = 0; i < HC_BUCKETS; i++)
-        state->bucket[i] = get_word(blob + 64 + 8 * i);
-}
-
-static void encode_state(const HcState *state, unsigned char *blob) {
-    memset(blob, 0, 64);
-    put_word(blob, state->version);
-    put_word(blob + 8, (uint64_t)state->entries);
-    put_word(blob + 16, (uint64_t)state->bytes);
-    put_word(blob + 24, (uint64_t)state->hand);
-    for (int i = 0; i < HC_BUCKETS; i++)
-        put_word(blob + 64 + 8 * i, state->bucket[i]);
+/* Between the words of a state and its blob, in either direction. */
+static void copy_state(const void *from, void *to) {
+    memcpy(to, from, STATE_BYTES);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    unsigned char *bytes = to;
+    for (int i = 0; i < STATE_BYTES; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, 8);
+        word = __builtin_bswap64(word);
+        memcpy(bytes + i, &word, 8);
+    }
+#endif
 }
 
 int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
@@ -285,7 +270,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
             meta->store = sqlite3_column_int64(stmt, 1);
             meta->seed = (uint64_t)sqlite3_column_int64(stmt, 2);
             meta->options = (const char *)options;
-            decode_state(state, &meta->state);
+            copy_state(state, &meta->state);
             if (meta->state.entries >= 0 && meta->state.bytes >= 0)
                 return SQLITE_OK;
             rc = SQLITE_CORRUPT_VTAB;
@@ -308,7 +293,7 @@ int hc_l2_write_state(HcL2 *l2, const HcState *state) {
     sqlite3_blob *handle = NULL;
     char *table = sqlite3_mprintf("%s_meta", l2->name);
     int rc = table ? sqlite3_blob_open(l2->db, l2->schema, table, "state", 1, 1, &handle) : SQLITE_NOMEM;
-    encode_state(state, blob);
+    copy_state(state, blob);
     if (rc == SQLITE_OK && sqlite3_blob_bytes(handle) != STATE_BYTES)
         rc = SQLITE_CORRUPT_VTAB;
     if (rc == SQLITE_OK)
@@ -332,7 +317,7 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     int rc = hc_l2_open(l2, HC_L2_META_REPLACE, &stmt);
     if (rc != SQLITE_OK)
         return rc;
-    encode_state(&meta->state, blob);
+    copy_state(&meta->state, blob);
     sqlite3_bind_int(stmt, 1, HC_FORMAT);
     sqlite3_bind_int64(stmt, 2, meta->store);
     sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
@@ -361,25 +346,29 @@ sqlite3_int64 hc_row_size(const HcRow *row) {
 }
 
 int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row) {
-    int rc;
+    /* sqlite3_value_...() takes no mutex, each sqlite3_column_...() does; we are inside the connection's already. */
+    sqlite3_value *expires = sqlite3_column_value(stmt, 2);
+    sqlite3_value *size = sqlite3_column_value(stmt, 4);
+    sqlite3_value *sum = sqlite3_column_value(stmt, 5);
     memset(row, 0, sizeof *row);
     row->id = sqlite3_column_int64(stmt, 0);
-    rc = hc_value_read(sqlite3_column_value(stmt, 1), utf16, &row->key);
+    int rc = hc_value_read(sqlite3_column_value(stmt, 1), utf16, &row->key);
     if (rc == SQLITE_OK)
         rc = hc_value_read(sqlite3_column_value(stmt, 3), utf16, &row->tag);
     if (rc == SQLITE_OK && with_value)
         rc = hc_value_read(sqlite3_column_value(stmt, 6), utf16, &row->value);
     if (rc != SQLITE_OK)
         return rc;
-    int expires_type = sqlite3_column_type(stmt, 2);
-    int sum_type = sqlite3_column_type(stmt, 5);
-    row->expires = sqlite3_column_double(stmt, 2);
-    row->size = sqlite3_column_int64(stmt, 4);
-    row->sum = (uint64_t)sqlite3_column_int64(stmt, 5);
+    int expires_type = sqlite3_value_type(expires);
+    int sum_type = sqlite3_value_type(sum);
+    int size_type = sqlite3_value_type(size);
+    row->expires = sqlite3_value_double(expires);
+    row->size = sqlite3_value_int64(size);
+    row->sum = (uint64_t)sqlite3_value_int64(sum);
     row->has_sum = sum_type == SQLITE_INTEGER;
     row->damaged = row->key.type == SQLITE_NULL || (expires_type != SQLITE_INTEGER && expires_type != SQLITE_FLOAT) ||
                    (row->tag.type != SQLITE_TEXT && row->tag.type != SQLITE_NULL) ||
-                   sqlite3_column_type(stmt, 4) != SQLITE_INTEGER || row->size < 0 ||
+                   size_type != SQLITE_INTEGER || row->size < 0 ||
                    (sum_type != SQLITE_INTEGER && sum_type != SQLITE_NULL) ||
                    (with_value && row->has_sum && row->sum != hc_row_sum(row));
     return SQLITE_OK;
@@ -413,40 +402,28 @@ static int bind_expires(sqlite3_stmt *stmt, int index, double expires) {
     return sqlite3_bind_double(stmt, index, expires);
 }
 
-/* Parameters ?1 to ?6 of INSERT, REPLACE and TOUCH, ?7 of the first two. */
-static int write_row(HcL2 *l2, HcStatement id, const HcRow *row) {
+int hc_l2_write(HcL2 *l2, HcStatement how, const HcRow *row) {
     sqlite3_stmt *stmt;
-    int rc = hc_l2_open(l2, id, &stmt);
-    if (rc == SQLITE_OK && id != HC_L2_INSERT)
+    int head = how != HC_L2_REWRITE && how != HC_L2_EXTEND;
+    int rc = hc_l2_open(l2, how, &stmt);
+    if (rc == SQLITE_OK && how != HC_L2_INSERT)
         rc = sqlite3_bind_int64(stmt, 1, row->id);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && head)
         rc = hc_value_bind(stmt, 2, &row->key);
     if (rc == SQLITE_OK)
         rc = bind_expires(stmt, 3, row->expires);
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK && head)
         rc = hc_value_bind(stmt, 4, &row->tag);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(stmt, 5, row->size);
     if (rc == SQLITE_OK && row->has_sum)
         rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)row->sum);
-    if (rc == SQLITE_OK && id != HC_L2_TOUCH)
+    if (rc == SQLITE_OK && how != HC_L2_TOUCH && how != HC_L2_EXTEND)
         rc = hc_value_bind(stmt, 7, &row->value);
     if (rc == SQLITE_OK)
-        return hc_l2_run(l2, id);
-    hc_l2_close(l2, id);
+        return hc_l2_run(l2, how);
+    hc_l2_close(l2, how);
     return rc;
-}
-
-int hc_l2_insert(HcL2 *l2, const HcRow *row) {
-    return write_row(l2, HC_L2_INSERT, row);
-}
-
-int hc_l2_replace(HcL2 *l2, const HcRow *row) {
-    return write_row(l2, HC_L2_REPLACE, row);
-}
-
-int hc_l2_touch(HcL2 *l2, const HcRow *row) {
-    return write_row(l2, HC_L2_TOUCH, row);
 }
 
 int hc_l2_delete(HcL2 *l2, sqlite3_int64 id) {

@@ -19,12 +19,13 @@
 /* Keys fall into so many buckets; a changed bucket tells the others' L1 what to forget. */
 #define HC_BUCKETS 256
 
-/* The `state` of the meta row, see sql/schema.sql. */
+/* The `state` of the meta row, see sql/schema.sql: the blob is these words, little-endian. */
 typedef struct HcState {
     uint64_t version; /* changes with every write, chained over what was written */
     sqlite3_int64 entries;
     sqlite3_int64 bytes;
     sqlite3_int64 hand; /* the sweep of eviction continues after this id */
+    uint64_t reserved[4];
     uint64_t bucket[HC_BUCKETS];
 } HcState;
 
@@ -53,7 +54,9 @@ typedef enum HcStatement {
     HC_L2_HEAD,    /* the same without the value */
     HC_L2_INSERT,
     HC_L2_REPLACE, /* all columns of a row by id */
+    HC_L2_REWRITE, /* the same but key and tag, whose indexes are left alone then */
     HC_L2_TOUCH,   /* all but the value */
+    HC_L2_EXTEND,  /* the same but key and tag */
     HC_L2_USE,     /* the use bit, by key */
     HC_L2_UNUSE,   /* the use bit off, by id */
     HC_L2_DELETE,
@@ -135,9 +138,8 @@ int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row);
 /* Reads the present row of such a statement. */
 int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row);
 
-int hc_l2_insert(HcL2 *l2, const HcRow *row);                    /* row->id is ignored */
-int hc_l2_replace(HcL2 *l2, const HcRow *row);                   /* by row->id */
-int hc_l2_touch(HcL2 *l2, const HcRow *row);                     /* by row->id, the value stays */
+/* INSERT (row->id is ignored), REPLACE, REWRITE, TOUCH or EXTEND (by row->id). */
+int hc_l2_write(HcL2 *l2, HcStatement how, const HcRow *row);
 int hc_l2_delete(HcL2 *l2, sqlite3_int64 id);
 
 /* A scan of its own statement, for a cursor. Bound by the caller: ?1 low or tag, ?2 high, ?3 now. */

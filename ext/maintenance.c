@@ -142,7 +142,7 @@ static int recount(HcCache *cache, HcState *state) {
                     damaged[damaged_count++] = row.id;
                     continue;
                 }
-                rc = hc_l2_replace(&cache->l2, &row);
+                rc = hc_l2_write(&cache->l2, HC_L2_REPLACE, &row);
             } else if (row.damaged) {
                 damaged[damaged_count++] = row.id;
                 continue;

@@ -183,11 +183,17 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
     return *message && rc == SQLITE_OK ? SQLITE_NOMEM : rc;
 }
 
+static void table_free(HcTable *table) {
+    if (table)
+        sqlite3_free(table->spare);
+    sqlite3_free(table);
+}
+
 static int table_disconnect(sqlite3_vtab *vtab) {
     HcTable *table = (HcTable *)vtab;
     hc_connection_forget_aliases(table->cache->connection);
     hc_cache_disconnected(table->cache);
-    sqlite3_free(table);
+    table_free(table);
     return SQLITE_OK;
 }
 
@@ -198,7 +204,7 @@ static int table_destroy(sqlite3_vtab *vtab) {
     if (rc == SQLITE_OK) {
         cache->users--;
         hc_connection_drop(cache->connection, cache);
-        sqlite3_free(table);
+        table_free(table);
     }
     return rc;
 }

@@ -12,6 +12,7 @@ typedef struct HcTable {
     sqlite3_vtab base;
     HcCache *cache;
     HcCursor *cursors; /* open ones, the newest first */
+    HcCursor *spare;   /* a closed one, kept for the next xOpen */
     double now;        /* the clock of the cursor that was filtered last */
 } HcTable;
 

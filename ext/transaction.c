@@ -21,6 +21,8 @@ void hc_transaction_end(HcTransaction *transaction) {
 }
 
 void hc_transaction_note(HcTransaction *transaction, uint32_t hash) {
+    if (!transaction->open)
+        return;
     /* Noted already, since the last savepoint: one write after it has to be undone without the one before. */
     size_t since = transaction->frame_count ? transaction->frames[transaction->frame_count - 1].journal_count : 0;
     if (transaction->journal_count > since && transaction->journal[transaction->journal_count - 1] == hash)

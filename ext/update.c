@@ -129,13 +129,6 @@ static int command(Request *request) {
                           request->columns[HC_COLUMN_EXPIRES], &request->message);
 }
 
-static int same_value(const HcValue *a, const HcValue *b) {
-    return a->type == b->type && a->n == b->n &&
-           (a->type == SQLITE_INTEGER ? a->i == b->i
-            : a->type == SQLITE_FLOAT ? memcmp(&a->r, &b->r, sizeof a->r) == 0
-                                      : a->n == 0 || memcmp(a->data, b->data, a->n) == 0);
-}
-
 /* Was this number of seconds what a cursor of this statement read for that deadline? */
 static int is_read_ttl(const Request *request, double deadline) {
     double ttl = sqlite3_value_double(request->columns[HC_COLUMN_TTL]);
@@ -168,11 +161,11 @@ static int changed_columns(Request *request, const HcKey *old, int *set, int *ex
     if (rc != SQLITE_OK)
         return rc == SQLITE_NOTFOUND ? SQLITE_OK : rc;
     rc = hc_value_read(request->columns[HC_COLUMN_VALUE], cache->l2.utf16, &given);
-    if (rc == SQLITE_OK && !same_value(&given, &row.value))
+    if (rc == SQLITE_OK && !hc_value_equal(&given, &row.value))
         *set |= HC_SET_VALUE;
     if (rc == SQLITE_OK)
         rc = hc_value_read(request->columns[HC_COLUMN_TAG], cache->l2.utf16, &given);
-    if (rc == SQLITE_OK && !same_value(&given, &row.tag))
+    if (rc == SQLITE_OK && !hc_value_equal(&given, &row.tag))
         *set |= HC_SET_TAG;
     *expires = !is_number(request, HC_COLUMN_EXPIRES) ||
                sqlite3_value_double(request->columns[HC_COLUMN_EXPIRES]) != row.expires;
@@ -226,7 +219,7 @@ static int delete_row(Request *request, sqlite3_value *old_key) {
     if (rc != SQLITE_OK)
         return rc;
     hc_key_make(&value, &old);
-    return hc_cache_delete(request->cache, &old, &request->message);
+    return hc_cache_delete(request->cache, &old, request->write.now, &request->message);
 }
 
 int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid) {

@@ -77,6 +77,13 @@ int hc_value_bind(sqlite3_stmt *stmt, int index, const HcValue *value) {
     }
 }
 
+int hc_value_equal(const HcValue *a, const HcValue *b) {
+    return a->type == b->type && a->n == b->n &&
+           (a->type == SQLITE_INTEGER ? a->i == b->i
+            : a->type == SQLITE_FLOAT ? memcmp(&a->r, &b->r, sizeof a->r) == 0
+                                      : a->n == 0 || memcmp(a->data, b->data, a->n) == 0);
+}
+
 void hc_value_result(sqlite3_context *context, const HcValue *value) {
     switch (value->type) {
     case SQLITE_INTEGER:

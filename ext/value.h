@@ -37,6 +37,8 @@ typedef struct HcKey {
 int hc_value_read(sqlite3_value *from, int utf16, HcValue *to);
 /* Binds without copying: `value` must outlive the use of the statement. */
 int hc_value_bind(sqlite3_stmt *stmt, int index, const HcValue *value);
+/* 1 if type and bytes are the same. */
+int hc_value_equal(const HcValue *a, const HcValue *b);
 /* Hands a value to SQLite as a copy. */
 void hc_value_result(sqlite3_context *context, const HcValue *value);
 

@@ -45,7 +45,6 @@ while IFS=$tab read -r id tests; do
         case $tests in *"$tab"*) tests=${tests#*"$tab"} ;; *) tests= ;; esac
         name=${test%%: *} text=${test#*: }
         file=tests/$name
-        [ -e "$file" ] || file=$name
         if [ "$name" = "$text" ] || [ ! -f "$file" ]; then
             bad "$id: no file \"$name\""
         elif ! grep -qF -e "$text" "$file"; then

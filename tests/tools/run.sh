@@ -11,7 +11,7 @@ DIST=${DIST:-dist}
 WRAP=${WRAP:-}
 SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
-all="library unit slt tcl model docs"
+all="library contract unit slt tcl model docs"
 
 
 # Thousands of small databases: on a disk most of the time would go to fsync().
@@ -42,6 +42,7 @@ run() {
 suite() {
     case $1 in
     library) run sh tests/tools/library.sh ;;
+    contract) run sh tests/tools/contract.sh ;;
     unit)
         for program in tests/unit/*.c; do
             [ -e "$program" ] || continue
@@ -75,7 +76,7 @@ summary=
 # shellcheck disable=SC2048 # words, on purpose: no suite has a space in its name
 for name in ${*:-$all}; do
     case $name in
-    library) ;;
+    library | contract) ;;
     *) [ $# -gt 0 ] || [ -d "tests/$name" ] || continue ;;
     esac
     echo "== $name"

@@ -499,7 +499,7 @@ static uint64_t version_of(sqlite3 *db) {
     uint64_t version = 0;
     sqlite3_prepare_v2(db, "SELECT substr(state, 1, 8) FROM c_meta", -1, &stmt, NULL);
     if (sqlite3_step(stmt) == SQLITE_ROW)
-        version = get_word(sqlite3_column_blob(stmt, 0));
+        memcpy(&version, sqlite3_column_blob(stmt, 0), sizeof version);
     sqlite3_finalize(stmt);
     return version;
 }

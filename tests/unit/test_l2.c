@@ -286,7 +286,7 @@ static void test_rows(void) {
         sqlite3 *db = open_cache(&l2, encoding);
         make_rows(encoding > 0, rows);
         for (int i = 0; i < ROWS; i++)
-            CHECK_EQ(hc_l2_insert(&l2, &rows[i]), SQLITE_OK);
+            CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &rows[i]), SQLITE_OK);
         for (int i = 0; i < ROWS; i++) {
             if (!CHECK_EQ(find(&l2, HC_L2_FIND, &rows[i].key, &row), SQLITE_ROW))
                 continue;
@@ -307,7 +307,7 @@ static void test_rows(void) {
         }
         HcValue absent = integer(3);
         CHECK_EQ(find(&l2, HC_L2_FIND, &absent, &row), SQLITE_DONE);
-        CHECK_EQ(hc_l2_insert(&l2, &rows[3]), SQLITE_CONSTRAINT_UNIQUE & 0xff);
+        CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &rows[3]), SQLITE_CONSTRAINT_UNIQUE & 0xff);
         CHECK_EQ(hc_l2_delete(&l2, 4), SQLITE_OK);
         CHECK_EQ(find(&l2, HC_L2_FIND, &rows[3].key, &row), SQLITE_DONE);
         close_cache(&l2, db);
@@ -416,7 +416,7 @@ static void test_every_bit(void) {
         make_rows(encoding > 0, rows);
         for (int i = 0; i < ROWS; i++) {
             unit_exec(db, "DELETE FROM c_data");
-            CHECK_EQ(hc_l2_insert(&l2, &rows[i]), SQLITE_OK);
+            CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &rows[i]), SQLITE_OK);
             HcValue expires = expires_value(rows[i].expires), sum = integer((sqlite3_int64)rows[i].sum);
             flips += flip_all(&l2, "key", &rows[i].key);
             flips += flip_all(&l2, "expires", &expires);
@@ -440,18 +440,18 @@ static void test_other_damage(void) {
         for (int j = 0; j < 5; j++) {
             row = make_row(text(0, "k"), 100.0, null, numbers[i]);
             unit_exec(db, "DELETE FROM c_data");
-            CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
+            CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &row), SQLITE_OK);
             CHECK_EQ(damaged_with(&l2, "value", &numbers[j], &row), i != j);
             row = make_row(text(0, "k"), 100.0, null, empties[i]);
             unit_exec(db, "DELETE FROM c_data");
-            CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
+            CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &row), SQLITE_OK);
             CHECK_EQ(damaged_with(&l2, "value", &empties[j], &row), i != j);
         }
     }
     /* Where tag and value are the same bytes, or key and value, exchanging is seen. */
     row = make_row(text(0, "a"), 100.0, text(0, "b"), text(0, "c"));
     unit_exec(db, "DELETE FROM c_data");
-    CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
+    CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &row), SQLITE_OK);
     static const char *const exchanges[] = {"key = value, value = key", "key = tag, tag = key",
                                             "value = tag, tag = value"};
     for (int i = 0; i < 3; i++) {
@@ -496,7 +496,7 @@ static void test_damaged_columns(void) {
         unit_exec(db,
                   "DROP TABLE c_data; CREATE TABLE c_data(id INTEGER PRIMARY KEY, key, expires, tag, size, used, sum, "
                   "value)");
-        CHECK_EQ(hc_l2_insert(&l2, &row), SQLITE_OK);
+        CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &row), SQLITE_OK);
         char *sql = sqlite3_mprintf("UPDATE c_data SET %s", cases[i].damage);
         HcValue used = integer(1);
         unit_exec(db, sql);
@@ -519,7 +519,7 @@ static void test_touch(void) {
         for (int damage = 0; damage <= 1; damage++) {
             for (int i = 0; i < ROWS; i++) {
                 unit_exec(db, "DELETE FROM c_data");
-                CHECK_EQ(hc_l2_insert(&l2, &rows[i]), SQLITE_OK);
+                CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &rows[i]), SQLITE_OK);
                 if (damage)
                     unit_exec(db, "UPDATE c_data SET value = 'damaged'");
                 for (int what = 1; what < 8; what++) {
@@ -543,7 +543,7 @@ static void test_touch(void) {
                         }
                     }
                     hc_l2_close(&l2, HC_L2_HEAD);
-                    CHECK_EQ(hc_l2_touch(&l2, &row), SQLITE_OK);
+                    CHECK_EQ(hc_l2_write(&l2, HC_L2_TOUCH, &row), SQLITE_OK);
                     if (!CHECK_EQ(find(&l2, HC_L2_FIND, &row.key, &again), SQLITE_ROW))
                         break;
                     /* Neither broken by the touch nor mended by it. */
@@ -656,7 +656,7 @@ static void test_no_memory(void) {
         if (rc == SQLITE_OK)
             rc = hc_l2_write_state(&l2, &state);
         if (rc == SQLITE_OK)
-            rc = hc_l2_insert(&l2, &row);
+            rc = hc_l2_write(&l2, HC_L2_INSERT, &row);
         if (rc == SQLITE_OK) {
             rc = find(&l2, HC_L2_FIND, &row.key, &found);
             if (rc == SQLITE_ROW) {
