@@ -688,8 +688,8 @@ static int fail_unique(HcCache *cache, char **message) {
 static int check_size(HcCache *cache, sqlite3_int64 size, char **message) {
     if (!cache->options.l2_bytes || size <= cache->options.l2_bytes)
         return SQLITE_OK;
-    *message = sqlite3_mprintf("hybrid_cache: the entry takes %lld bytes, more than l2_bytes=%lld of \"%w\" allows", size,
-                               cache->options.l2_bytes, cache->name);
+    *message = sqlite3_mprintf("hybrid_cache: the entry takes %lld bytes, more than l2_bytes=%lld of \"%w\" allows",
+                               size, cache->options.l2_bytes, cache->name);
     return SQLITE_TOOBIG;
 }
 
@@ -697,7 +697,7 @@ static int check_size(HcCache *cache, sqlite3_int64 size, char **message) {
 typedef struct HcObstacle {
     sqlite3_int64 id; /* 0 = nothing is */
     sqlite3_int64 size;
-    int same_head;    /* its key, as written, and its tag are those of the write */
+    int same_head; /* its key, as written, and its tag are those of the write */
 } HcObstacle;
 
 /* Where a conflict matters the value is read as well, since a damaged row counts as absent. */
@@ -730,7 +730,11 @@ static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
     if (rc != SQLITE_OK)
         return rc;
     row.id = obstacle.id;
-    rc = hc_l2_write(&cache->l2, !obstacle.id ? HC_L2_INSERT : obstacle.same_head ? HC_L2_REWRITE : HC_L2_REPLACE, &row);
+    rc = hc_l2_write(&cache->l2,
+                     !obstacle.id         ? HC_L2_INSERT
+                     : obstacle.same_head ? HC_L2_REWRITE
+                                          : HC_L2_REPLACE,
+                     &row);
     if (rc != SQLITE_OK) {
         hc_l1_remove_hash(&cache->l1, hc_l1_hash(&cache->l1, &write->key));
         return rc;
@@ -773,9 +777,8 @@ static HcStake at_stake(const HcCache *cache) {
 static int degraded(HcCache *cache, int rc, const HcStake *stake, const HcKey *key) {
     if (rc == SQLITE_OK)
         return 0;
-    if (!cache->transaction.open &&
-        (stake->explicit_transaction || stake->earlier_writes ||
-         !hc_statement_writes_only(cache->connection->db, cache->name)))
+    if (!cache->transaction.open && (stake->explicit_transaction || stake->earlier_writes ||
+                                     !hc_statement_writes_only(cache->connection->db, cache->name)))
         return 0;
     if (!hc_cache_tolerates(cache, rc, 0))
         return 0;
@@ -859,9 +862,9 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
         rc = remove_row(cache, &write->key, obstacle.id, obstacle.size);
     if (rc == SQLITE_OK) {
         int head = set & (HC_SET_KEY | HC_SET_TAG);
-        rc = hc_l2_write(&cache->l2,
-                         set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND),
-                         &row);
+        rc = hc_l2_write(
+            &cache->l2,
+            set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND), &row);
     }
     if (rc == SQLITE_OK) {
         cache->transaction.state.bytes += row.size - old_size;

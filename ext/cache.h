@@ -36,9 +36,9 @@ struct HcCache {
     HcCache *next; /* of the connection's list */
     char *schema;
     char *name;
-    int users;      /* virtual-table objects */
-    int dropped;    /* the table is gone: freed when users and operations are */
-    int busy;       /* operations under way, which xDisconnect must not pull the statements from */
+    int users;   /* virtual-table objects */
+    int dropped; /* the table is gone: freed when users and operations are */
+    int busy;    /* operations under way, which xDisconnect must not pull the statements from */
     HcL2 l2;
     HcL1 l1;
     HcCoherence coherence;
@@ -71,9 +71,9 @@ enum { HC_SET_KEY = 1, HC_SET_VALUE = 2, HC_SET_DEADLINE = 4, HC_SET_TAG = 8 };
 typedef struct HcWrite {
     HcKey key;
     HcValue value;
-    HcValue tag;     /* TEXT or NULL */
+    HcValue tag; /* TEXT or NULL */
     double deadline;
-    int replace;     /* a live entry in the way is removed; otherwise it is SQLITE_CONSTRAINT_UNIQUE */
+    int replace; /* a live entry in the way is removed; otherwise it is SQLITE_CONSTRAINT_UNIQUE */
     double now;
 } HcWrite;
 

@@ -66,8 +66,7 @@ static int read_token(HcCoherence *coherence, HcToken *token) {
     ** DETACH takes the file away while a statement with our function is being stepped. It also
     ** expires all statements, which was asked before; a host that cannot tell is asked each time.
     */
-    sqlite3_file *file =
-        hc_host_tells_expired() ? coherence->file : file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
+    sqlite3_file *file = hc_host_tells_expired() ? coherence->file : file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
     if (!file)
         return 0;
     if (coherence->signal == HC_SIGNAL_COUNTER)
@@ -78,8 +77,9 @@ static int read_token(HcCoherence *coherence, HcToken *token) {
 
 /* The VFSes whose files and shared memory behave as SQLite's documents say, byte for byte. */
 static int is_builtin_vfs(const char *name) {
-    static const char *const builtin[] = {"unix",  "unix-none",      "unix-dotfile", "unix-excl",           "unix-namedsem",
-                                          "win32", "win32-longpath", "win32-none",   "win32-longpath-none", "memdb"};
+    static const char *const builtin[] = {
+        "unix",  "unix-none",      "unix-dotfile", "unix-excl",           "unix-namedsem",
+        "win32", "win32-longpath", "win32-none",   "win32-longpath-none", "memdb"};
     for (size_t i = 0; name && i < sizeof builtin / sizeof builtin[0]; i++) {
         if (strcmp(name, builtin[i]) == 0)
             return 1;
@@ -91,7 +91,8 @@ static int is_exclusive(HcCoherence *coherence) {
     int exclusive = 1;
     sqlite3_stmt *stmt = NULL;
     char *sql = sqlite3_mprintf("PRAGMA \"%w\".locking_mode", coherence->schema);
-    if (sql && sqlite3_prepare_v2(coherence->db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
+    if (sql && sqlite3_prepare_v2(coherence->db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
         const char *mode = (const char *)sqlite3_column_text(stmt, 0);
         exclusive = !mode || sqlite3_stricmp(mode, "normal") != 0;
     }

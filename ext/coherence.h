@@ -55,24 +55,24 @@ typedef struct HcCoherence {
     sqlite3 *db;
     const char *schema; /* borrowed from the L2 */
 
-    int known;          /* 1 = what follows was read from the meta row */
+    int known; /* 1 = what follows was read from the meta row */
     sqlite3_int64 store;
-    uint64_t seed;      /* of the buckets */
-    HcState state;      /* as committed, when the L1 was last compared with it */
+    uint64_t seed; /* of the buckets */
+    HcState state; /* as committed, when the L1 was last compared with it */
 
     unsigned data_version; /* FCNTL_DATA_VERSION that belongs to `state` */
     HcSignal signal;
-    int token_known;    /* 1 = `token` belongs to `state` */
+    int token_known; /* 1 = `token` belongs to `state` */
     HcToken token;
     sqlite3_file *file;    /* the database file; only good while the meta statement is not expired */
     sqlite3_file *journal; /* of the token: another one means that the WAL was closed or opened */
-    int pending_known;  /* a token read before the validating read */
+    int pending_known;     /* a token read before the validating read */
     HcToken pending;
 
-    int transaction;    /* on this file, as hc_host_txn_state() says, when hc_coherence_blind() asked */
-    int changes;        /* sqlite3_total_changes() when no write transaction was open */
+    int transaction; /* on this file, as hc_host_txn_state() says, when hc_coherence_blind() asked */
+    int changes;     /* sqlite3_total_changes() when no write transaction was open */
 
-    uint32_t moment;    /* rises whenever entries are found changed */
+    uint32_t moment;            /* rises whenever entries are found changed */
     uint32_t moved[HC_BUCKETS]; /* the moment at which the bucket last moved */
 } HcCoherence;
 
@@ -93,9 +93,9 @@ void hc_coherence_before(HcCoherence *coherence);
 int hc_coherence_same(HcCoherence *coherence);
 
 typedef enum HcVerdict {
-    HC_SAME,   /* nothing of this cache changed */
-    HC_MOVED,  /* some buckets did, entries of them are no longer current */
-    HC_OTHER   /* another store, or no comparison possible: the L1 has to be emptied */
+    HC_SAME,  /* nothing of this cache changed */
+    HC_MOVED, /* some buckets did, entries of them are no longer current */
+    HC_OTHER  /* another store, or no comparison possible: the L1 has to be emptied */
 } HcVerdict;
 /* With a read transaction open in which `meta` was read: from now on the L1 is compared with it. */
 HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta);

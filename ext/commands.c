@@ -23,8 +23,9 @@ static int purge(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, c
         double number = sqlite3_value_double(value);
         if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || !(number >= 0 && number < 9e18) ||
             (double)(sqlite3_int64)number != number)
-            return fail(message, sqlite3_mprintf("hybrid_cache: the value of 'purge' is the number of rows to remove at "
-                                                 "most, a whole number of 0 or more"));
+            return fail(message,
+                        sqlite3_mprintf("hybrid_cache: the value of 'purge' is the number of rows to remove at "
+                                        "most, a whole number of 0 or more"));
         limit = sqlite3_value_int64(value);
     }
     if (is_null(expires)) {
@@ -94,7 +95,8 @@ static int fail_unknown(const char *name, char **message) {
     for (int i = 0; i < hc_option_count; i++)
         sqlite3_str_appendf(list, ", %s", hc_option_list[i].name);
     char *names = sqlite3_str_finish(list);
-    char *text = names ? sqlite3_mprintf("hybrid_cache: unknown command \"%s\", the commands are %s", name, names) : NULL;
+    char *text =
+        names ? sqlite3_mprintf("hybrid_cache: unknown command \"%s\", the commands are %s", name, names) : NULL;
     sqlite3_free(names);
     return fail(message, text);
 }

@@ -225,9 +225,9 @@ static int locate(HcConnection *connection, const char *text, const NameList *sc
 static HcCache *known_cache(HcConnection *connection, const char *text) {
     for (HcCache *cache = connection->caches; cache; cache = cache->next) {
         size_t n = strlen(cache->schema);
-        if (cache->users &&
-            (sqlite3_stricmp(cache->name, text) == 0 || (sqlite3_strnicmp(cache->schema, text, (int)n) == 0 &&
-                                                         text[n] == '.' && sqlite3_stricmp(cache->name, text + n + 1) == 0)))
+        if (cache->users && (sqlite3_stricmp(cache->name, text) == 0 ||
+                             (sqlite3_strnicmp(cache->schema, text, (int)n) == 0 && text[n] == '.' &&
+                              sqlite3_stricmp(cache->name, text + n + 1) == 0)))
             return cache;
     }
     return NULL;
@@ -280,9 +280,8 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
     if (rc == SQLITE_OK && *cache) {
         remember_alias(connection, text, n, *cache);
     } else if (rc == SQLITE_OK || rc == SQLITE_NOTFOUND) {
-        *message = sqlite3_mprintf(rc == SQLITE_OK ? "hybrid_cache: %s is not a hybrid_cache table"
-                                                   : "hybrid_cache: no such cache: %s",
-                                   copy);
+        *message = sqlite3_mprintf(
+            rc == SQLITE_OK ? "hybrid_cache: %s is not a hybrid_cache table" : "hybrid_cache: no such cache: %s", copy);
         rc = SQLITE_ERROR;
     } else if (rc == SQLITE_ERROR) {
         *message = sqlite3_mprintf("hybrid_cache: %s: %s", copy, sqlite3_errmsg(connection->db));

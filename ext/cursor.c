@@ -21,8 +21,8 @@
 #include "module.h"
 
 enum {
-    HC_PLAN_LOOKUP = HC_SCANS,          /* the key is the argument */
-    HC_PLAN_LIKE = 2 * HC_SCANS,        /* the pattern is the argument */
+    HC_PLAN_LOOKUP = HC_SCANS,   /* the key is the argument */
+    HC_PLAN_LIKE = 2 * HC_SCANS, /* the pattern is the argument */
     HC_PLAN_GLOB = 4 * HC_SCANS,
     HC_PLAN_PREFIX = HC_PLAN_LIKE | HC_PLAN_GLOB
 };
@@ -148,9 +148,9 @@ int hc_best_index(sqlite3_vtab *vtab, sqlite3_index_info *info) {
         (!info->aOrderBy[0].desc || !(plan & HC_PLAN_PREFIX))) {
         plan |= HC_SCAN_ORDER | (info->aOrderBy[0].desc ? HC_SCAN_DESC : 0);
         info->orderByConsumed = 1;
-        name = plan & HC_PLAN_PREFIX        ? "key prefix order by key"
-               : (plan & HC_SCAN_BY) == 0   ? "scan order by key"
-                                            : "key range order by key";
+        name = plan & HC_PLAN_PREFIX      ? "key prefix order by key"
+               : (plan & HC_SCAN_BY) == 0 ? "scan order by key"
+                                          : "key range order by key";
     }
     info->idxNum = plan;
     info->idxStr = (char *)(uintptr_t)name; /* static: needToFreeIdxStr stays 0 */
@@ -364,7 +364,8 @@ static int scan_filter(HcCursor *cursor, int plan, int argc, sqlite3_value **arg
         argc = 0;
     }
     rc = scan_start(cursor, shape);
-    if (rc == SQLITE_OK && argument < argc && ((shape & (HC_SCAN_GT | HC_SCAN_GE)) || (shape & HC_SCAN_BY) == HC_SCAN_TAG))
+    if (rc == SQLITE_OK && argument < argc &&
+        ((shape & (HC_SCAN_GT | HC_SCAN_GE)) || (shape & HC_SCAN_BY) == HC_SCAN_TAG))
         rc = sqlite3_bind_value(cursor->scan, 1, argv[argument++]);
     if (rc == SQLITE_OK && argument < argc)
         rc = sqlite3_bind_value(cursor->scan, 2, argv[argument]);

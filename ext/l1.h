@@ -25,39 +25,39 @@
 
 typedef struct HcEntry HcEntry;
 struct HcEntry {
-    HcEntry *chain;       /* next entry of the same slot of the hash table */
-    HcEntry *older;       /* links of the eviction policy's queue */
+    HcEntry *chain; /* next entry of the same slot of the hash table */
+    HcEntry *older; /* links of the eviction policy's queue */
     HcEntry *newer;
-    double deadline;      /* Unix time at which the entry expires */
-    double filled;        /* Unix time at which it was read from or written to L2 */
-    uint32_t hash;        /* of the key, under the connection's seed */
-    uint32_t references;  /* the L1's own, and one for each result in use */
-    uint32_t value_n;     /* bytes */
-    uint32_t key_n;       /* bytes */
-    uint32_t tag_n;       /* bytes */
-    uint32_t stamp;       /* the moment of coherence.h at which it was known good */
-    uint16_t bucket;      /* of coherence.h */
-    uint8_t value_type;   /* SQLITE_INTEGER ... SQLITE_NULL */
-    uint8_t key_type;     /* the form: what is read back */
-    uint8_t key_class;    /* the identity: what is compared */
-    uint8_t tag_type;     /* SQLITE_TEXT, or SQLITE_NULL: no tag */
-    uint8_t flags;        /* HC_ENTRY_... */
-    uint8_t uses;         /* for the policy */
+    double deadline;     /* Unix time at which the entry expires */
+    double filled;       /* Unix time at which it was read from or written to L2 */
+    uint32_t hash;       /* of the key, under the connection's seed */
+    uint32_t references; /* the L1's own, and one for each result in use */
+    uint32_t value_n;    /* bytes */
+    uint32_t key_n;      /* bytes */
+    uint32_t tag_n;      /* bytes */
+    uint32_t stamp;      /* the moment of coherence.h at which it was known good */
+    uint16_t bucket;     /* of coherence.h */
+    uint8_t value_type;  /* SQLITE_INTEGER ... SQLITE_NULL */
+    uint8_t key_type;    /* the form: what is read back */
+    uint8_t key_class;   /* the identity: what is compared */
+    uint8_t tag_type;    /* SQLITE_TEXT, or SQLITE_NULL: no tag */
+    uint8_t flags;       /* HC_ENTRY_... */
+    uint8_t uses;        /* for the policy */
 };
 
-#define HC_ENTRY_UTF16 0x01    /* texts are UTF-16LE */
-#define HC_ENTRY_L1_ONLY 0x02  /* on_error=degrade: L2 does not have it */
-#define HC_ENTRY_NO_NUL 0x08   /* the value is a UTF-8 text without a NUL inside: its end can be found */
-#define HC_ENTRY_USED 0x04     /* read since the last write: the second chance of L2's sweep */
+#define HC_ENTRY_UTF16 0x01   /* texts are UTF-16LE */
+#define HC_ENTRY_L1_ONLY 0x02 /* on_error=degrade: L2 does not have it */
+#define HC_ENTRY_NO_NUL 0x08  /* the value is a UTF-8 text without a NUL inside: its end can be found */
+#define HC_ENTRY_USED 0x04    /* read since the last write: the second chance of L2's sweep */
 
 typedef struct HcPolicy HcPolicy;
 
 typedef struct HcL1 {
-    HcEntry **slots;      /* power of two of them; NULL until the first entry */
+    HcEntry **slots; /* power of two of them; NULL until the first entry */
     uint32_t slot_count;
-    uint64_t seed;        /* of the hash: chosen keys cannot collide on purpose */
+    uint64_t seed; /* of the hash: chosen keys cannot collide on purpose */
     sqlite3_int64 count;
-    sqlite3_int64 bytes;  /* all memory of the entries, see hc_entry_bytes() */
+    sqlite3_int64 bytes; /* all memory of the entries, see hc_entry_bytes() */
     sqlite3_int64 limit_entries;
     sqlite3_int64 limit_bytes;
     sqlite3_int64 evicted; /* entries that the limits pushed out */

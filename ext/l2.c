@@ -256,9 +256,10 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         const unsigned char *options = sqlite3_column_text(stmt, 3);
         const unsigned char *state = sqlite3_column_blob(stmt, 4);
         if (format > HC_FORMAT && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER) {
-            *message = sqlite3_mprintf("hybrid_cache: \"%w\" was written by a newer version (format %lld, this one knows "
-                                       "up to %d): upgrade the extension",
-                                       l2->name, format, HC_FORMAT);
+            *message =
+                sqlite3_mprintf("hybrid_cache: \"%w\" was written by a newer version (format %lld, this one knows "
+                                "up to %d): upgrade the extension",
+                                l2->name, format, HC_FORMAT);
             rc = SQLITE_CORRUPT_VTAB;
         } else if (format != HC_FORMAT || sqlite3_column_type(stmt, 1) != SQLITE_INTEGER ||
                    sqlite3_column_type(stmt, 2) != SQLITE_INTEGER || options_type != SQLITE_TEXT ||
@@ -367,9 +368,8 @@ int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row) {
     row->sum = (uint64_t)sqlite3_value_int64(sum);
     row->has_sum = sum_type == SQLITE_INTEGER;
     row->damaged = row->key.type == SQLITE_NULL || (expires_type != SQLITE_INTEGER && expires_type != SQLITE_FLOAT) ||
-                   (row->tag.type != SQLITE_TEXT && row->tag.type != SQLITE_NULL) ||
-                   size_type != SQLITE_INTEGER || row->size < 0 ||
-                   (sum_type != SQLITE_INTEGER && sum_type != SQLITE_NULL) ||
+                   (row->tag.type != SQLITE_TEXT && row->tag.type != SQLITE_NULL) || size_type != SQLITE_INTEGER ||
+                   row->size < 0 || (sum_type != SQLITE_INTEGER && sum_type != SQLITE_NULL) ||
                    (with_value && row->has_sum && row->sum != hc_row_sum(row));
     return SQLITE_OK;
 }
@@ -484,9 +484,10 @@ char *hc_l2_message(const HcL2 *l2, int rc) {
     switch (rc & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return sqlite3_mprintf("hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
-                               "VALUES('rebuild'), or DROP TABLE and create it anew",
-                               l2->name, l2->name, l2->name);
+        return sqlite3_mprintf(
+            "hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
+            "VALUES('rebuild'), or DROP TABLE and create it anew",
+            l2->name, l2->name, l2->name);
     default:
         return sqlite3_mprintf("hybrid_cache: \"%w\": %s", l2->name, sqlite3_errstr(rc));
     }

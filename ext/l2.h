@@ -50,8 +50,8 @@ typedef enum HcStatement {
     HC_L2_META,
     HC_L2_META_OPTIONS,
     HC_L2_META_REPLACE,
-    HC_L2_FIND,    /* a row by key, the value with it */
-    HC_L2_HEAD,    /* the same without the value */
+    HC_L2_FIND, /* a row by key, the value with it */
+    HC_L2_HEAD, /* the same without the value */
     HC_L2_INSERT,
     HC_L2_REPLACE, /* all columns of a row by id */
     HC_L2_REWRITE, /* the same but key and tag, whose indexes are left alone then */

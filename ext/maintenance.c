@@ -88,8 +88,9 @@ int hc_maintenance_check(HcCache *cache, char **message) {
     if (findings.count) {
         int more = findings.count - FINDINGS_TOLD;
         char *rest = more > 0 ? sqlite3_mprintf("; and %d more", more) : sqlite3_mprintf("");
-        *message = sqlite3_mprintf("hybrid_cache: check of \"%w\": %s%s. INSERT INTO \"%w\"(\"%w\") VALUES('rebuild') mends it",
-                                   cache->name, text, rest, cache->name, cache->name);
+        *message = sqlite3_mprintf(
+            "hybrid_cache: check of \"%w\": %s%s. INSERT INTO \"%w\"(\"%w\") VALUES('rebuild') mends it", cache->name,
+            text, rest, cache->name, cache->name);
         sqlite3_free(rest);
         rc = *message ? SQLITE_CORRUPT_VTAB : SQLITE_NOMEM;
     }

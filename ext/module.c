@@ -74,9 +74,10 @@ static int parse_arguments(HcOptions *options, int argc, const char *const *argv
                 continue;
             }
             if (column < SPOKEN_COLUMNS || is_blank(argv[i])) {
-                *message = sqlite3_mprintf("hybrid_cache: unexpected \"%s\": the columns are key, value, expires, all three "
-                                           "in this order or none",
-                                           argv[i]);
+                *message =
+                    sqlite3_mprintf("hybrid_cache: unexpected \"%s\": the columns are key, value, expires, all three "
+                                    "in this order or none",
+                                    argv[i]);
                 rc = SQLITE_ERROR;
                 break;
             }
@@ -90,9 +91,10 @@ static int parse_arguments(HcOptions *options, int argc, const char *const *argv
             seen |= 1u << which;
     }
     if (rc == SQLITE_OK && spoken != 0 && spoken != SPOKEN_COLUMNS) {
-        *message = sqlite3_mprintf("hybrid_cache: column %s is missing: the columns are key, value, expires, all three in "
-                                   "this order or none",
-                                   columns[spoken]);
+        *message =
+            sqlite3_mprintf("hybrid_cache: column %s is missing: the columns are key, value, expires, all three in "
+                            "this order or none",
+                            columns[spoken]);
         rc = SQLITE_ERROR;
     }
     return rc;
@@ -101,7 +103,8 @@ static int parse_arguments(HcOptions *options, int argc, const char *const *argv
 static int check_name(const char *name, char **message) {
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) {
         if (sqlite3_stricmp(name, columns[i]) == 0) {
-            *message = sqlite3_mprintf("hybrid_cache: a cache cannot be called \"%s\", that is one of its columns", name);
+            *message =
+                sqlite3_mprintf("hybrid_cache: a cache cannot be called \"%s\", that is one of its columns", name);
             return SQLITE_ERROR;
         }
     }
@@ -114,10 +117,10 @@ static int check_name(const char *name, char **message) {
 **     SELECT * FROM cache WHERE tag IN ('007', 'b');  -- would look for the number 7
 */
 static int declare(sqlite3 *db, const char *name) {
-    char *sql = sqlite3_mprintf(
-        "CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires, ttl REAL HIDDEN, tag BLOB HIDDEN, \"%w\" BLOB HIDDEN) "
-        "WITHOUT ROWID",
-        name);
+    char *sql = sqlite3_mprintf("CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires, ttl REAL HIDDEN, tag BLOB "
+                                "HIDDEN, \"%w\" BLOB HIDDEN) "
+                                "WITHOUT ROWID",
+                                name);
     int rc = sql ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
     return rc == SQLITE_OK ? CONFIGURE(db) : rc;

@@ -22,15 +22,15 @@ enum { HC_COLUMN_KEY, HC_COLUMN_VALUE, HC_COLUMN_EXPIRES, HC_COLUMN_TTL, HC_COLU
 struct HcCursor {
     sqlite3_vtab_cursor base;
     HcCursor *next;
-    double now;         /* the clock, read once in the life of the cursor: once per statement */
-    int started;        /* `now` is set */
+    double now;  /* the clock, read once in the life of the cursor: once per statement */
+    int started; /* `now` is set */
     int eof;
-    HcEntry *entry;     /* a look-up by key: its result */
-    int shape;          /* a scan: its statement, see l2.h */
+    HcEntry *entry; /* a look-up by key: its result */
+    int shape;      /* a scan: its statement, see l2.h */
     sqlite3_stmt *scan;
-    HcRow row;          /* a scan: the present row, borrowed from the statement */
-    int phase;          /* a prefix scan: which part of the key order it is in */
-    char *prefix;       /* lower-case prefix; texts beyond it end the phase */
+    HcRow row;    /* a scan: the present row, borrowed from the statement */
+    int phase;    /* a prefix scan: which part of the key order it is in */
+    char *prefix; /* lower-case prefix; texts beyond it end the phase */
     int prefix_n;
 };
 

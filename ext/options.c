@@ -195,14 +195,16 @@ static int fail_unknown(const char *name, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: unknown option \"%s\" (did you mean %s?)", name, near->name);
     } else {
         char *names = names_text();
-        *message = names ? sqlite3_mprintf("hybrid_cache: unknown option \"%s\", the options are %s", name, names) : NULL;
+        *message =
+            names ? sqlite3_mprintf("hybrid_cache: unknown option \"%s\", the options are %s", name, names) : NULL;
         sqlite3_free(names);
     }
     return *message ? SQLITE_ERROR : SQLITE_NOMEM;
 }
 
 static int fail_value(const HcOption *option, const char *text, char **message) {
-    *message = sqlite3_mprintf("hybrid_cache: option %s cannot be \"%s\", it is %s", option->name, text, option->accepts);
+    *message =
+        sqlite3_mprintf("hybrid_cache: option %s cannot be \"%s\", it is %s", option->name, text, option->accepts);
     return *message ? SQLITE_ERROR : SQLITE_NOMEM;
 }
 

@@ -36,8 +36,7 @@ static int is_one_of(const char *word, const char *const *words) {
 
 static int writes_to(const char *sql, const char *name) {
     static const char *const verbs[] = {"INSERT", "REPLACE", "UPDATE", "DELETE", NULL};
-    static const char *const fillers[] = {"OR",   "ROLLBACK", "ABORT", "FAIL", "IGNORE",
-                                          "INTO", "FROM",     "REPLACE", NULL};
+    static const char *const fillers[] = {"OR", "ROLLBACK", "ABORT", "FAIL", "IGNORE", "INTO", "FROM", "REPLACE", NULL};
     char word[WORD];
     sql = next_word(sql, word);
     if (!is_one_of(word, verbs))

@@ -3,8 +3,10 @@
 */
 #include "stats.h"
 
-#define COUNTER(member) {#member, HC_GAUGE_NONE, offsetof(HcStats, member)}
-#define GAUGE(name, gauge) {name, gauge, 0}
+#define COUNTER(member)                                                                                                \
+    { #member, HC_GAUGE_NONE, offsetof(HcStats, member) }
+#define GAUGE(name, gauge)                                                                                             \
+    { name, gauge, 0 }
 
 const HcFigure hc_figure_list[] = {
     GAUGE("l1_count", HC_GAUGE_L1_COUNT),

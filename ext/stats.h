@@ -8,7 +8,7 @@
 
 /* One number an event; each is incremented in one place. Activity of this connection. */
 typedef struct HcStats {
-    sqlite3_int64 gets;        /* look-ups by key = l1_hits + l2_hits + misses */
+    sqlite3_int64 gets; /* look-ups by key = l1_hits + l2_hits + misses */
     sqlite3_int64 l1_hits;
     sqlite3_int64 l2_hits;
     sqlite3_int64 misses;

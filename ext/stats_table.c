@@ -124,7 +124,8 @@ static int stats_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_na
     cursor->argument = sqlite3_mprintf("%s", name ? name : "NULL");
     if (!cursor->argument)
         return SQLITE_NOMEM;
-    int rc = hc_connection_resolve(table->connection, cursor->argument, (int)strlen(cursor->argument), &cache, &message);
+    int rc =
+        hc_connection_resolve(table->connection, cursor->argument, (int)strlen(cursor->argument), &cache, &message);
     if (rc == SQLITE_OK) {
         settle(cursor, cache);
     } else {

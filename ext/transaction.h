@@ -22,10 +22,10 @@ typedef struct HcFrame {
 } HcFrame;
 
 typedef struct HcTransaction {
-    int open;      /* xBegin came, neither xCommit nor xRollback yet */
-    int joined;    /* `state` was read from the meta row in this transaction */
-    int dirty;     /* `state` differs from the meta row */
-    int synced;    /* it was written: xCommit makes `state` the committed one */
+    int open;   /* xBegin came, neither xCommit nor xRollback yet */
+    int joined; /* `state` was read from the meta row in this transaction */
+    int dirty;  /* `state` differs from the meta row */
+    int synced; /* it was written: xCommit makes `state` the committed one */
     HcState state;
 
     HcFrame *frames; /* by rising number */

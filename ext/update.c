@@ -47,7 +47,8 @@ static int take_value(Request *request) {
 static int take_tag(Request *request) {
     int type = sqlite3_value_type(request->columns[HC_COLUMN_TAG]);
     if (type != SQLITE_TEXT && type != SQLITE_NULL)
-        return fail(request, SQLITE_MISMATCH, sqlite3_mprintf("hybrid_cache: %s.tag is text or NULL", request->cache->name));
+        return fail(request, SQLITE_MISMATCH,
+                    sqlite3_mprintf("hybrid_cache: %s.tag is text or NULL", request->cache->name));
     return hc_value_read(request->columns[HC_COLUMN_TAG], request->cache->l2.utf16, &request->write.tag);
 }
 
@@ -57,9 +58,9 @@ static int take_expires(Request *request) {
     int type = sqlite3_value_type(expires);
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
         return fail(request, SQLITE_MISMATCH,
-                    sqlite3_mprintf("hybrid_cache: %s.expires is a Unix time in seconds; for a date write unixepoch('%s')",
-                                    request->cache->name,
-                                    type == SQLITE_TEXT ? (const char *)sqlite3_value_text(expires) : "..."));
+                    sqlite3_mprintf(
+                        "hybrid_cache: %s.expires is a Unix time in seconds; for a date write unixepoch('%s')",
+                        request->cache->name, type == SQLITE_TEXT ? (const char *)sqlite3_value_text(expires) : "..."));
     double deadline = sqlite3_value_double(expires);
     request->write.deadline = deadline < HC_NEVER ? deadline : HC_NEVER;
     return SQLITE_OK;
@@ -71,7 +72,8 @@ static int take_ttl(Request *request) {
     sqlite3_value *ttl = request->columns[HC_COLUMN_TTL];
     int type = sqlite3_value_numeric_type(ttl);
     if (type != SQLITE_INTEGER && type != SQLITE_FLOAT)
-        return fail(request, SQLITE_MISMATCH, sqlite3_mprintf("hybrid_cache: %s.ttl is a number of seconds", cache->name));
+        return fail(request, SQLITE_MISMATCH,
+                    sqlite3_mprintf("hybrid_cache: %s.ttl is a number of seconds", cache->name));
     if (cache->options.clock == HC_CLOCK_CALLER)
         return fail(request, SQLITE_ERROR,
                     sqlite3_mprintf("hybrid_cache: under clock=caller a deadline is absolute: set expires to "
@@ -84,9 +86,10 @@ static int take_ttl(Request *request) {
 
 static void take_default(Request *request) {
     HcCache *cache = request->cache;
-    request->write.deadline = cache->options.clock == HC_CLOCK_CALLER
-                                  ? HC_NEVER
-                                  : hc_cache_deadline(cache, &request->write.key, request->write.now, cache->options.ttl);
+    request->write.deadline =
+        cache->options.clock == HC_CLOCK_CALLER
+            ? HC_NEVER
+            : hc_cache_deadline(cache, &request->write.key, request->write.now, cache->options.ttl);
 }
 
 /* The deadline from expires, ttl or neither; `expires` and `ttl` say which were given. */
@@ -185,8 +188,8 @@ static int update_row(Request *request, sqlite3_value *old_key) {
     hc_key_make(&value, &old);
     if (!is_null(request, HC_COLUMN_COMMAND))
         return fail(request, SQLITE_ERROR,
-                    sqlite3_mprintf("hybrid_cache: commands are given by INSERT INTO \"%w\"(\"%w\") VALUES(...)", cache->name,
-                                    cache->name));
+                    sqlite3_mprintf("hybrid_cache: commands are given by INSERT INTO \"%w\"(\"%w\") VALUES(...)",
+                                    cache->name, cache->name));
     if (sqlite3_value_nochange(request->columns[HC_COLUMN_COMMAND])) {
         static const int bits[] = {HC_SET_KEY, HC_SET_VALUE, 0, 0, HC_SET_TAG};
         for (int i = 0; i < HC_COLUMN_COMMAND; i++) {
@@ -207,7 +210,8 @@ static int update_row(Request *request, sqlite3_value *old_key) {
         rc = take_tag(request);
     if (rc == SQLITE_OK && (expires || ttl)) {
         set |= HC_SET_DEADLINE;
-        rc = take_deadline(request, expires && !is_null(request, HC_COLUMN_EXPIRES), ttl && !is_null(request, HC_COLUMN_TTL));
+        rc = take_deadline(request, expires && !is_null(request, HC_COLUMN_EXPIRES),
+                           ttl && !is_null(request, HC_COLUMN_TTL));
     }
     return rc == SQLITE_OK ? hc_cache_update(cache, &old, &request->write, set, &request->message) : rc;
 }
@@ -251,10 +255,10 @@ int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
             goto done;
         sqlite3_free(request.message);
         request.message = NULL;
-        rc = is_command      ? command(&request)
-             : is_insert     ? insert_row(&request)
-             : argc == 1     ? delete_row(&request, argv[0])
-                             : update_row(&request, argv[0]);
+        rc = is_command  ? command(&request)
+             : is_insert ? insert_row(&request)
+             : argc == 1 ? delete_row(&request, argv[0])
+                         : update_row(&request, argv[0]);
     }
 done:
     sqlite3_set_last_insert_rowid(db, last_rowid);
