@@ -2,6 +2,7 @@
 ** maintenance.c: looking for damage in L2, and mending it.
 */
 #include "maintenance.h"
+#include "cache_parts.h"
 
 /* More findings than this are counted, not told. */
 #define FINDINGS_TOLD 10
@@ -203,7 +204,7 @@ int hc_maintenance_rebuild(HcCache *cache) {
     uint64_t version;
     int rc = rebuild_meta(cache, &meta);
     /* What this transaction has not written yet must not get lost: its version goes into the new one. */
-    version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, 4);
+    version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, HC_REBUILT);
     transaction->joined = 0;
     if (rc == SQLITE_OK)
         rc = rebuild_indexes(cache);
