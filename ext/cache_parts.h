@@ -1,5 +1,5 @@
 /*
-** cache_parts.h: what cache.c, cache_write.c and cache_limits.c share. Nobody else includes it.
+** cache_parts.h: what the files of the cache share among themselves (and maintenance.c with them).
 */
 #ifndef HC_CACHE_PARTS_H
 #define HC_CACHE_PARTS_H
