@@ -84,13 +84,28 @@ void hc_l2_free(HcL2 *l2) {
     l2->schema = l2->name = NULL;
 }
 
+/*
+** The code of a failure. "SQL logic error" comes from preparing one of our
+** statements, at first or after a schema change: only a missing or replaced shadow
+** table makes them wrong. Newer hosts (seen: 3.53) leave the read transaction open
+** in which they found that out; a read that succeeds ends it.
+*/
+static int failure(HcL2 *l2, int rc) {
+    if (rc != SQLITE_ERROR)
+        return rc;
+    char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master LIMIT 1", l2->schema);
+    if (sql)
+        sqlite3_exec(l2->db, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
+    return SQLITE_CORRUPT_VTAB;
+}
+
 static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
     int rc = SQLITE_NOMEM;
     if (sql)
         rc = sqlite3_prepare_v3(l2->db, sql, -1, SQLITE_PREPARE_PERSISTENT | SQLITE_PREPARE_NO_VTAB, stmt, NULL);
     sqlite3_free(sql);
-    /* Only a missing or replaced shadow table makes one of our statements wrong. */
-    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+    return failure(l2, rc);
 }
 
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt) {
@@ -108,15 +123,10 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
     }
 }
 
-static int failure(int rc) {
-    /* "no such table" can come from a step as well: it prepares anew after a schema change. */
-    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
-}
-
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     int rc = sqlite3_step(l2->statements[id]);
     hc_l2_close(l2, id);
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : failure(rc);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : failure(l2, rc);
 }
 
 /* ------------------------------------------------------------------ DDL */
@@ -280,7 +290,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         rc = SQLITE_CORRUPT_VTAB;
     }
     hc_l2_close(l2, HC_L2_META);
-    return failure(rc);
+    return failure(l2, rc);
 }
 
 /*
@@ -301,7 +311,7 @@ int hc_l2_write_state(HcL2 *l2, const HcState *state) {
         rc = sqlite3_blob_write(handle, blob, STATE_BYTES, 0);
     int closed = sqlite3_blob_close(handle);
     sqlite3_free(table);
-    return failure(rc == SQLITE_OK ? closed : rc);
+    return failure(l2, rc == SQLITE_OK ? closed : rc);
 }
 
 int hc_l2_write_options(HcL2 *l2, const char *options) {
@@ -384,7 +394,7 @@ int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row) {
         rc = read;
     }
     hc_l2_close(l2, id);
-    return failure(rc);
+    return failure(l2, rc);
 }
 
 int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row) {

@@ -19,7 +19,7 @@
 
 #define MOST_WANTED 32
 
-static const Row *const groups[] = {rows_hit, rows_write, rows_others, rows_scale};
+static const Row *const groups[] = {rows_hit, rows_write, rows_others, rows_scale, rows_peers};
 #define GROUPS (sizeof groups / sizeof groups[0])
 
 static int is_wanted(const char *name, char **wanted, int count) {

@@ -17,8 +17,9 @@
 /* ---------------------------------------------------------------- harness.c */
 
 typedef struct Settings {
-    const char *extension; /* as load_extension() wants it */
-    const char *directory; /* where the databases are made */
+    const char *extension;       /* as load_extension() wants it */
+    const char *directory;       /* where the databases are made */
+    const char *python, *script; /* the interpreter that sees Debian's modules, and what it runs: peers.py */
     /*
     ** Look-ups: many slices, so short that most are not interrupted. Writes: slices that are
     ** long enough for each to have its share of checkpoints.
@@ -88,7 +89,7 @@ typedef enum Rule {
 } Rule;
 
 /*
-** One line of the table. `peer` may be NULL. `charted`: a pair of bars in the chart.
+** One line of the table. `peer` may be NULL. `charted`: a bar in the chart.
 ** Times are given in nanoseconds under the unit "us"; other units as they are.
 */
 typedef struct Line {
@@ -108,6 +109,8 @@ void report_sides(const char *what, const Side *sides, int i, Rule rule, double 
 
 /* The row that the next lines belong to. */
 void output_row(const char *name);
+/* A remark under the table. */
+void output_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void output_table(void);
 void output_csv(const char *path);
 void output_svg(const char *path);
@@ -195,6 +198,22 @@ void lmdb_get_in_transaction(void *lmdb, size_t i);
 void lmdb_begin(void *lmdb);
 void lmdb_end(void *lmdb);
 
+/* ---------------------------------------------------------------- sockets.c */
+
+typedef enum Protocol { PROTOCOL_REDIS, PROTOCOL_MEMCACHED } Protocol;
+typedef enum Transport { TRANSPORT_TCP, TRANSPORT_UNIX } Transport;
+
+/*
+** A server of our own on loopback, filled with the keys, and one connection to it.
+** NULL where it is not installed.
+*/
+typedef struct Remote Remote;
+Remote *remote_open(Protocol protocol, Transport transport, const Keys *keys, const char *value, int value_n);
+/* Stops the server too. */
+void remote_close(Remote *remote);
+void remote_get(void *remote, size_t i);
+void remote_put(void *remote, size_t i);
+
 /* ----------------------------------------------------------------- single.c */
 
 /* The operations there are, one a line: name, tab, what it is. */
@@ -215,5 +234,6 @@ extern const Row rows_hit[];    /* what one look-up costs */
 extern const Row rows_write[];  /* what one put costs */
 extern const Row rows_others[]; /* other connections and processes */
 extern const Row rows_scale[];  /* many rows, many entries, memory, files, start-up */
+extern const Row rows_peers[];  /* other caches */
 
 #endif

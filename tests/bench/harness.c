@@ -15,6 +15,8 @@
 Settings settings = {
     .extension = "dist/hybrid_cache",
     .directory = "build/bench/data",
+    .python = "/usr/bin/python3",
+    .script = "tests/bench/peers.py",
     .rounds = 151,
     .write_rounds = 15,
     .slice_ns = 0.7e6,

@@ -1,13 +1,21 @@
 /*
 ** output.c: the lines of the benchmark as a table, as CSV and as a chart.
 */
+#define _POSIX_C_SOURCE 200809L
+
 #include "bench.h"
 
+#include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
 
 #define MOST_LINES 256
+#define MOST_NOTES 16
 
 typedef struct Stored {
     const char *row;
@@ -21,9 +29,20 @@ typedef struct Stored {
 static Stored lines[MOST_LINES];
 static int line_count;
 static const char *row_now = "";
+static char notes[MOST_NOTES][200];
+static int note_count;
 
 void output_row(const char *name) {
     row_now = name;
+}
+
+void output_note(const char *format, ...) {
+    char *note = notes[note_count < MOST_NOTES ? note_count++ : MOST_NOTES - 1];
+    int n = snprintf(note, sizeof notes[0], "%s: ", row_now);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note + n, sizeof notes[0] - (size_t)n, format, arguments);
+    va_end(arguments);
 }
 
 static Figure scaled(Figure figure, double by) {
@@ -162,11 +181,30 @@ static const char *verdict(const Stored *line) {
     return !has_target(line) ? "" : holds(line) ? "yes" : "NO";
 }
 
+/* Where and when. */
+static void describe_run(char *machine, size_t machine_room, char *date, size_t date_room) {
+    char line[200], model[100] = "";
+    struct utsname system;
+    time_t now = time(NULL);
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && !*model && fgets(line, sizeof line, file))
+        sscanf(line, "model name : %99[^\n]", model);
+    if (file)
+        fclose(file);
+    if (uname(&system) != 0)
+        die("uname failed");
+    snprintf(machine, machine_room, "%s, %ld cores, %s", *model ? model : system.machine, sysconf(_SC_NPROCESSORS_ONLN),
+             system.sysname);
+    strftime(date, date_room, "%Y-%m-%d", gmtime(&now));
+}
+
 void output_table(void) {
     const char *row = "";
-    printf("\nMedians of %d rounds that take turns (%d where it writes), quartiles in brackets; the ratio is the "
-           "median of "
-           "the rounds' ratios.\n\n",
+    char machine[200], date[32];
+    describe_run(machine, sizeof machine, date, sizeof date);
+    printf("\n%s, SQLite %s, %s\n", machine, sqlite3_libversion(), date);
+    printf("Medians of %d rounds that take turns (%d where it writes), quartiles in brackets; the ratio is the median "
+           "of the rounds' ratios.\n\n",
            settings.rounds, settings.write_rounds);
     printf("%-12s %-38s %-5s %-20s %-20s %-22s %-13s %-13s %s\n", "row", "what", "unit", "hybrid_cache", "peer", "",
            "ratio", "target", "holds");
@@ -182,6 +220,10 @@ void output_table(void) {
                line->what, line->unit, ours, line->peer_name, peer, ratio, target, verdict(line));
         row = line->row;
     }
+    if (note_count)
+        printf("\n");
+    for (int i = 0; i < note_count; i++)
+        printf("%s\n", notes[i]);
 }
 
 static FILE *open_output(const char *path) {
@@ -216,57 +258,157 @@ void output_csv(const char *path) {
 
 /* ------------------------------------------------------------------- chart */
 
-#define CHART_WIDTH 760
-#define LABEL_WIDTH 270
-#define BAR_WIDTH 320
-#define BAR_HEIGHT 11
-#define PAIR_HEIGHT 38
-#define HEAD_HEIGHT 56
+/*
+** One bar a line: how many times as fast as the peer, on a logarithmic scale, from the line at 1 to the right or, where
+** we are slower, to the left. The tick is where it has to reach. First the lines against the
+** plain table, then those against others.
+*/
+#define CHART_WIDTH 860
+#define PLOT_LEFT 290
+#define PLOT_RIGHT 620
+#define OURS_RIGHT 735 /* the columns of figures: where they end */
+#define PEER_RIGHT 845
+#define HEAD_HEIGHT 62
+#define LINE_HEIGHT 22
+#define BAR_HEIGHT 12
+#define SECTION_HEIGHT 34
+#define FOOT_HEIGHT 44
 
-static void draw_bar(FILE *file, double y, double length, const char *class, const char *label) {
-    fprintf(file, "<rect class=\"%s\" x=\"%d\" y=\"%.0f\" width=\"%.1f\" height=\"%d\"/>\n", class, LABEL_WIDTH, y,
-            length < 1 ? 1 : length, BAR_HEIGHT);
-    fprintf(file, "<text class=\"small\" x=\"%.1f\" y=\"%.0f\">%s</text>\n", LABEL_WIDTH + length + 6, y + 9.5, label);
+static double chart_low, chart_high;
+
+static double chart_x(double speed) {
+    return PLOT_LEFT + (PLOT_RIGHT - PLOT_LEFT) * log(speed / chart_low) / log(chart_high / chart_low);
 }
 
-/* Two bars a line, the longer one as long as there is room: lines of microseconds and milliseconds share a chart. */
+/* How many times as fast as the peer we are, or have to be. */
+static double speed_of(const Stored *line) {
+    return line->rule == RULE_MORE ? line->ratio : 1 / line->ratio;
+}
+
+static double speed_wanted(const Stored *line) {
+    switch (line->rule) {
+    case RULE_FASTER:
+    case RULE_MORE:
+        return line->target;
+    case RULE_COST:
+        return 1 / line->target;
+    default:
+        return 0;
+    }
+}
+
+static int is_charted(const Stored *line, int others) {
+    return line->charted && line->has_peer && line->ratio > 0 &&
+           (strcmp(line->peer_name, "plain table") != 0) == others;
+}
+
+static void chart_text(FILE *file, const char *class, double x, double y, const char *text) {
+    fprintf(file, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", class, x, y, text);
+}
+
+static void chart_figure(FILE *file, double x, double y, double number, const char *unit) {
+    static const char *const thousands[] = {"", "k", "M", "G"};
+    char digits[32], text[64];
+    int power = 0;
+    /* Rates are large. */
+    for (; strcmp(unit, "/s") == 0 && number >= 1000 && power < 3; power++)
+        number /= 1000;
+    print_number(digits, sizeof digits, number);
+    snprintf(text, sizeof text, "%s %s%s", digits, thousands[power], strcmp(unit, "us") == 0 ? "\u00b5s" : unit);
+    chart_text(file, "figure", x, y, text);
+}
+
+static void chart_line(FILE *file, const Stored *line, double y, int others) {
+    double speed = speed_of(line), wanted = speed_wanted(line), one = chart_x(1), end = chart_x(speed);
+    double left = end < one ? end : one, right = end < one ? one : end;
+    char text[140];
+    if (others)
+        snprintf(text, sizeof text, "%s: %s", line->peer_name, line->what);
+    else
+        snprintf(text, sizeof text, "%s", line->what);
+    chart_text(file, "what", PLOT_LEFT - 12, y + 14, text);
+    fprintf(file, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"/>\n",
+            wanted > speed ? "short" : "bar", left, y + 4, right - left < 1 ? 1 : right - left, BAR_HEIGHT);
+    if (wanted > 0) {
+        fprintf(file, "<path class=\"target\" d=\"M%.1f %.1fv%d\"/>\n", chart_x(wanted), y + 1, BAR_HEIGHT + 6);
+        if (chart_x(wanted) > right)
+            right = chart_x(wanted);
+    }
+    snprintf(text, sizeof text, "%.*f\u00d7", speed >= 20 ? 0 : speed >= 2 ? 1 : 2, speed);
+    chart_text(file, "speed", right + 6, y + 14, text);
+    chart_figure(file, OURS_RIGHT, y + 14, line->ours.median, line->unit);
+    chart_figure(file, PEER_RIGHT, y + 14, line->peer.median, line->unit);
+}
+
 void output_svg(const char *path) {
+    static const char *const titles[] = {"against a hand-written key-value table in the same SQLite",
+                                         "against other caches"};
+    static const double steps[] = {0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
     FILE *file = open_output(path);
-    int pairs = 0, at = 0;
-    for (int i = 0; i < line_count; i++)
-        pairs += lines[i].charted && lines[i].has_peer;
+    char text[400], machine[200], date[32];
+    int counts[2] = {0, 0}, height = HEAD_HEIGHT + FOOT_HEIGHT;
+    chart_low = 0.5;
+    chart_high = 20;
+    for (int i = 0; i < line_count; i++) {
+        for (int others = 0; others < 2; others++) {
+            if (!is_charted(&lines[i], others))
+                continue;
+            counts[others]++;
+            while (speed_of(&lines[i]) < chart_low)
+                chart_low /= 2;
+            while (speed_of(&lines[i]) * 1.6 > chart_high) /* with room for the number behind it */
+                chart_high *= 2;
+        }
+    }
+    for (int others = 0; others < 2; others++)
+        height += counts[others] ? SECTION_HEIGHT + counts[others] * LINE_HEIGHT : 0;
     fprintf(file,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" role=\"img\">\n"
-            "<title>hybrid_cache against a hand-written table</title>\n"
+            "<title>How many times as fast hybrid_cache is</title>\n"
             "<style>\n"
-            "text { font: 13px sans-serif; fill: #24292f } .small { font-size: 11px } .head { font-weight: bold }\n"
-            ".ours { fill: #1a7f5a } .peer { fill: #a8b1bb }\n"
-            "@media (prefers-color-scheme: dark) { text { fill: #d0d7de } .ours { fill: #3fb984 } "
-            ".peer { fill: #6e7781 } }\n"
-            "</style>\n"
-            "<text class=\"head\" x=\"8\" y=\"20\">Time of one operation; shorter is better</text>\n"
-            "<rect class=\"ours\" x=\"8\" y=\"31\" width=\"11\" height=\"11\"/>"
-            "<text class=\"small\" x=\"24\" y=\"41\">hybrid_cache</text>\n"
-            "<rect class=\"peer\" x=\"110\" y=\"31\" width=\"11\" height=\"11\"/>"
-            "<text class=\"small\" x=\"126\" y=\"41\">a key-value table with an index on expires, SQLite %s</text>\n",
-            CHART_WIDTH, HEAD_HEIGHT + pairs * PAIR_HEIGHT, CHART_WIDTH, HEAD_HEIGHT + pairs * PAIR_HEIGHT,
-            sqlite3_libversion());
-    for (int i = 0; i < line_count; i++) {
-        const Stored *line = &lines[i];
-        char number[32], label[100];
-        if (!line->charted || !line->has_peer)
+            "text { font: 12px sans-serif; fill: #24292f }\n"
+            ".title { font-size: 15px; font-weight: bold } .section { font-weight: bold } .note { fill: #57606a }\n"
+            ".what, .figure, .column { text-anchor: end } .tick { text-anchor: middle; fill: #57606a }\n"
+            ".figure { font-size: 11px } .speed { font-weight: bold } .column { fill: #57606a; font-size: 11px }\n"
+            ".bar { fill: #1f8a5f } .short { fill: #c9510c } .target { stroke: #24292f; stroke-width: 2 }\n"
+            ".grid { stroke: #d8dee4 } .one { stroke: #57606a }\n"
+            "@media (prefers-color-scheme: dark) { text { fill: #d0d7de } .note, .tick, .column { fill: #8b949e }\n"
+            ".bar { fill: #3fb984 } .short { fill: #e8803c } .target { stroke: #f0f6fc } .grid { stroke: #30363d }\n"
+            ".one { stroke: #8b949e } }\n"
+            "</style>\n",
+            CHART_WIDTH, height, CHART_WIDTH, height);
+    chart_text(file, "title", 8, 22, "How many times as fast hybrid_cache is");
+    chart_text(file, "note", 8, 42, "the peer is 1\u00d7; logarithmic scale");
+    fprintf(file, "<path class=\"target\" d=\"M%d 30v16\"/>\n", PLOT_LEFT - 60);
+    chart_text(file, "note", PLOT_LEFT - 54, 42, "target");
+    chart_text(file, "column", OURS_RIGHT, 42, "hybrid_cache");
+    chart_text(file, "column", PEER_RIGHT, 42, "peer");
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (steps[i] < chart_low || steps[i] > chart_high)
             continue;
-        double most = line->ours.median > line->peer.median ? line->ours.median : line->peer.median;
-        double y = HEAD_HEIGHT + at++ * PAIR_HEIGHT;
-        fprintf(file, "<text x=\"8\" y=\"%.0f\">%s</text>\n", y + 16, line->what);
-        print_number(number, sizeof number, line->ours.median);
-        snprintf(label, sizeof label, "%s %s", number, line->unit);
-        draw_bar(file, y, line->ours.median / most * BAR_WIDTH, "ours", label);
-        print_number(number, sizeof number, line->peer.median);
-        double speed = 1 / line->ratio;
-        snprintf(label, sizeof label, "%s %s, %.*f times ours", number, line->unit, speed >= 10 ? 0 : 1, speed);
-        draw_bar(file, y + BAR_HEIGHT + 1, line->peer.median / most * BAR_WIDTH, "peer", label);
+        fprintf(file, "<path class=\"%s\" d=\"M%.1f %dV%d\"/>\n", steps[i] > 1 || steps[i] < 1 ? "grid" : "one",
+                chart_x(steps[i]), HEAD_HEIGHT, height - FOOT_HEIGHT);
+        snprintf(text, sizeof text, "%g\u00d7", steps[i]);
+        chart_text(file, "tick", chart_x(steps[i]), HEAD_HEIGHT - 4, text);
     }
+    int y = HEAD_HEIGHT;
+    for (int others = 0; others < 2; others++) {
+        if (!counts[others])
+            continue;
+        chart_text(file, "section", 8, y + 20, titles[others]);
+        y += SECTION_HEIGHT;
+        for (int i = 0; i < line_count; i++) {
+            if (!is_charted(&lines[i], others))
+                continue;
+            chart_line(file, &lines[i], y, others);
+            y += LINE_HEIGHT;
+        }
+    }
+    describe_run(machine, sizeof machine, date, sizeof date);
+    snprintf(text, sizeof text,
+             "%s; SQLite %s, %s. Autocommit unless said; 1000 hot keys of 16 B, values of 100 B unless said.", machine,
+             sqlite3_libversion(), date);
+    chart_text(file, "note", 8, height - 12, text);
     fprintf(file, "</svg>\n");
     fclose(file);
 }

@@ -67,7 +67,8 @@ static int free_port(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, n) != 0 || getsockname(fd, (struct sockaddr *)&address, &n) != 0)
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, n) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &n) != 0)
         die("no free port: %s", strerror(errno));
     close(fd);
     return ntohs(address.sin_port);
