@@ -72,7 +72,7 @@ SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/s
 MODEL   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
 BENCH   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
 CLOCK   := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
-LMDB    := $(wildcard /usr/include/lmdb.h)
+LMDB    := $(shell printf '\043include <lmdb.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes)
 TESTING  = -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' $(if $(LMDB),-DBENCH_LMDB) -I$(BUILD) -Iext -Itests/lib
 tests: $(SINGLE) $(MODEL) $(CLOCK)
 programs: tests $(BENCH)
@@ -127,12 +127,16 @@ soak: deps ## the long forms of the tests
 	@$(MAKE) --no-print-directory loadable tests
 	@BUILD=$(BUILD) DIST=$(DIST) SOAK=1 sh tests/tools/run.sh $(SUITE)
 
-bench: deps ## measure against the plain table and others; ROW=... only that row; see also `make deps DEPS=peers`
+SVG ?= $(BUILD)/bench.svg
+
+bench: ## measure against the plain table and others; ROW=... only that row; see also `make deps DEPS=peers`
+	@$(MAKE) --no-print-directory deps DEPS=build
 	@$(MAKE) --no-print-directory loadable programs
-	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache $(if $(ROW),--row '$(ROW)')
+	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache --dir $(BUILD)/bench/data --csv $(BUILD)/bench.csv --svg '$(SVG)' \
+	    $(if $(ROW),--row '$(ROW)') $(if $(BIG),--big)
 
 instructions: ## count the instructions of a hit, a miss, a put (callgrind)
-	@$(MAKE) --no-print-directory deps DEPS='build demo valgrind'
+	@$(MAKE) --no-print-directory deps DEPS='build valgrind'
 	@$(MAKE) --no-print-directory loadable programs
 	@BUILD=$(BUILD) DIST=$(DIST) sh tests/bench/instructions.sh
 

@@ -189,8 +189,8 @@ static int validate(HcCache *cache, HcMeta *meta, char **message) {
     return compare(cache, meta, message);
 }
 
-/* The first letters of what a PRAGMA says. */
-static int read_pragma(HcCache *cache, const char *sql, char *word, int room) {
+/* The first letters of what a query says. */
+static int read_word(HcCache *cache, const char *sql, char *word, int room) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(cache->connection->db, sql, -1, &stmt, NULL);
     word[0] = 0;
@@ -203,36 +203,35 @@ static int read_pragma(HcCache *cache, const char *sql, char *word, int room) {
 }
 
 /*
-** Texts are kept in the encoding of the database, see value.h. And where this
-** connection shares its cache with others and reads what they have not committed,
-** the L1 must not keep it.
+** Texts are kept in the encoding of the database, see value.h: 'a' has two bytes in
+** UTF-16. And where this connection shares its cache with others and reads what they
+** have not committed, the L1 must not keep it; an authorizer that denies the question
+** makes no difference, since it denies to set it as well.
 */
 static int read_settings(HcCache *cache) {
     char word[8];
-    int rc = read_pragma(cache, "PRAGMA encoding", word, sizeof word);
-    cache->l2.utf16 = strncmp(word, "UTF-16", 6) == 0;
+    int rc = read_word(cache, "SELECT hex(CAST('a' AS BLOB))", word, sizeof word);
+    cache->l2.utf16 = strlen(word) == 4;
     if (rc == SQLITE_OK)
-        rc = read_pragma(cache, "PRAGMA read_uncommitted", word, sizeof word);
+        rc = read_word(cache, "PRAGMA read_uncommitted", word, sizeof word);
     cache->dirty_reads = word[0] == '1';
-    return rc;
+    return rc == SQLITE_AUTH ? SQLITE_OK : rc;
 }
 
-int hc_cache_enter(HcCache *cache) {
+int hc_cache_enter(HcCache *cache, char **message) {
     int rc = SQLITE_OK;
     cache->busy++;
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (!cache->options_text) {
         HcMeta meta;
-        char *message = NULL;
         rc = read_settings(cache);
         if (rc == SQLITE_OK)
             hc_coherence_before(&cache->coherence);
         if (rc == SQLITE_OK)
-            rc = compare(cache, &meta, &message);
+            rc = compare(cache, &meta, message);
         if (rc == SQLITE_OK)
             hc_l2_close(&cache->l2, HC_L2_META);
-        sqlite3_free(message);
     }
     return rc;
 }
@@ -283,6 +282,8 @@ HcEntry *hc_cache_make_entry(HcCache *cache, const HcKey *key, const HcValue *va
 }
 
 int hc_cache_promote(HcCache *cache, HcEntry *entry) {
+    if (cache->transaction.unguarded)
+        return 0;
     if (cache->options.l1_entries > 0 && !hc_l1_accepts(&cache->l1, hc_entry_bytes(entry)))
         cache->stats.oversize++;
     return hc_l1_insert(&cache->l1, entry);
@@ -334,7 +335,8 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
     HcEntry *entry = blind ? NULL : hc_cache_candidate(cache, key, hash, look->now);
     look->entry = NULL;
     look->tier = 0;
-    if (entry && cache->options.coherence == HC_COHERENCE_STRICT && !hc_coherence_fresh(&cache->coherence)) {
+    if (entry && cache->options.coherence == HC_COHERENCE_STRICT &&
+        !hc_coherence_fresh(&cache->coherence, look->reading)) {
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);
@@ -459,6 +461,11 @@ int hc_cache_sync(HcCache *cache) {
     HcTransaction *transaction = &cache->transaction;
     int rc = SQLITE_OK;
     if (transaction->dirty) {
+        /* Counters that damage made too small must not become impossible ones. */
+        if (transaction->state.entries < 0)
+            transaction->state.entries = 0;
+        if (transaction->state.bytes < 0)
+            transaction->state.bytes = 0;
         rc = hc_l2_write_state(&cache->l2, &transaction->state);
         /*
         ** BEGIN; SAVEPOINT s; CREATE VIRTUAL TABLE c ...; INSERT INTO c ...; ROLLBACK TO s; COMMIT;
@@ -471,7 +478,7 @@ int hc_cache_sync(HcCache *cache) {
         }
         if (rc == SQLITE_OK) {
             transaction->dirty = 0;
-            transaction->synced = 1;
+            transaction->synced = transaction->written = 1;
         }
     }
     return rc;
@@ -491,9 +498,20 @@ void hc_cache_rollback_to(HcCache *cache, int savepoint) {
 }
 
 void hc_cache_commit(HcCache *cache) {
-    if (cache->transaction.synced)
-        hc_coherence_committed(&cache->coherence, &cache->transaction.state);
-    hc_transaction_end(&cache->transaction);
+    HcTransaction *transaction = &cache->transaction;
+    if (transaction->synced) {
+        hc_coherence_committed(&cache->coherence, &transaction->state);
+    } else if (transaction->written) {
+        /*
+        ** BEGIN; INSERT INTO cache ...; SAVEPOINT s; ROLLBACK TO s; COMMIT;
+        **
+        ** The L1 has what was written before `s`, but is compared with what was there before
+        ** BEGIN: a restored backup would then look unchanged.
+        */
+        hc_transaction_forget(transaction, &cache->l1);
+        hc_coherence_doubt(&cache->coherence);
+    }
+    hc_transaction_end(transaction);
 }
 
 void hc_cache_rollback(HcCache *cache) {

@@ -61,6 +61,7 @@ typedef enum HcPurpose {
 
 typedef struct HcLook {
     HcPurpose purpose;
+    int reading;    /* 1 = the calling statement has a read transaction open: xFilter */
     double now;     /* Unix time */
     HcEntry *entry; /* out: a reference of the caller's, or NULL: not there */
     int tier;       /* out: 1 or 2 */
@@ -85,8 +86,9 @@ void hc_cache_drop(HcCache *cache);
 /*
 ** Brackets every operation: options and encoding are known inside, and the
 ** statements stay when a schema reload disconnects the virtual table meanwhile.
+** *message is set where a failure has a text of its own: a newer format.
 */
-int hc_cache_enter(HcCache *cache);
+int hc_cache_enter(HcCache *cache, char **message);
 void hc_cache_leave(HcCache *cache);
 /* A virtual-table object comes or goes. */
 void hc_cache_connected(HcCache *cache);

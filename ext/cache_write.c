@@ -5,6 +5,8 @@
 #include "clock.h"
 #include "statement.h"
 
+/* No row is larger, whatever its size column says: sums of sizes stay inside 64 bits. */
+#define SIZE_MOST (1LL << 40)
 /* A touch copies values of up to so many bytes inside the L1. */
 #define COPIED_TOUCH 4096
 
@@ -27,7 +29,7 @@ static int is_live(const HcCache *cache, const HcRow *row, double now) {
 }
 
 sqlite3_int64 hc_cache_counted_size(const HcRow *row) {
-    return row->size > 0 ? row->size : 0;
+    return row->size < 0 ? 0 : row->size > SIZE_MOST ? SIZE_MOST : row->size;
 }
 
 static int remove_row(HcCache *cache, const HcKey *key, sqlite3_int64 id, sqlite3_int64 size) {
@@ -48,7 +50,7 @@ double hc_cache_deadline(const HcCache *cache, const HcKey *key, double now, dou
         ttl -= ttl * cache->options.jitter * part;
     }
     double deadline = now + ttl;
-    return deadline < HC_NEVER ? deadline : HC_NEVER;
+    return deadline >= HC_NEVER ? HC_NEVER : deadline > -HC_NEVER ? deadline : -HC_NEVER;
 }
 
 /* Step 5 for a value that is at hand. */

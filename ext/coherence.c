@@ -60,19 +60,20 @@ static int read_counter(sqlite3_file *file, HcToken *token) {
     return file->pMethods->xRead(file, token->bytes, HC_HEADER_BYTES, HC_HEADER_OFFSET) == SQLITE_OK;
 }
 
-/* Reads the token of the signal in force; 0 if it cannot be had now. */
+/*
+** Reads the token of the signal in force; 0 if it cannot be had now. The file is asked
+** for each time: DETACH and sqlite3_deserialize() take it away.
+*/
 static int read_token(HcCoherence *coherence, HcToken *token) {
-    /*
-    ** DETACH takes the file away while a statement with our function is being stepped. It also
-    ** expires all statements, which was asked before; a host that cannot tell is asked each time.
-    */
-    sqlite3_file *file = hc_host_tells_expired() ? coherence->file : file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
-    if (!file)
+    sqlite3_file *file = file_of(coherence, SQLITE_FCNTL_FILE_POINTER);
+    if (!file || file != coherence->file || file->pMethods != coherence->methods)
         return 0;
-    if (coherence->signal == HC_SIGNAL_COUNTER)
-        return read_counter(file, token);
-    /* The journal pointer is the WAL while that is open; asking xShmMap after that would create a new -shm file. */
-    return file_of(coherence, SQLITE_FCNTL_JOURNAL_POINTER) == coherence->journal && read_walindex(file, token);
+    return coherence->signal == HC_SIGNAL_COUNTER ? read_counter(file, token) : read_walindex(file, token);
+}
+
+/* The journal pointer is the WAL while that is open; asking xShmMap after that would make a new -shm file. */
+static int wal_is_open(HcCoherence *coherence) {
+    return file_of(coherence, SQLITE_FCNTL_JOURNAL_POINTER) == coherence->journal;
 }
 
 /* The VFSes whose files and shared memory behave as SQLite's documents say, byte for byte. */
@@ -110,6 +111,7 @@ static void choose_signal(HcCoherence *coherence) {
     coherence->token_known = 0;
     coherence->journal = NULL;
     coherence->file = file;
+    coherence->methods = file ? file->pMethods : NULL;
     if (!file || sqlite3_stricmp(coherence->schema, "temp") == 0) {
         coherence->signal = HC_SIGNAL_PRIVATE;
         return;
@@ -139,49 +141,53 @@ static void choose_signal(HcCoherence *coherence) {
 **     BEGIN; UPDATE cache_data SET ...; SELECT hybrid_cache_get('cache', 'a'); ROLLBACK;
 */
 int hc_coherence_blind(HcCoherence *coherence, int joined) {
-    int state = hc_host_txn_state(coherence->db, coherence->schema);
     int changes = sqlite3_total_changes(coherence->db);
-    int writing = state < 0 ? !sqlite3_get_autocommit(coherence->db) : state == 2;
-    coherence->transaction = state;
-    if (!writing)
+    /* A host before 3.34 cannot tell a transaction that reads from one that writes. */
+    int state = sqlite3_get_autocommit(coherence->db) ? 0 : hc_host_txn_state(coherence->db, coherence->schema);
+    if (state == 0 || state == 1)
         coherence->changes = changes;
-    return writing && !joined && changes != coherence->changes;
+    else
+        return !joined && changes != coherence->changes;
+    return 0;
 }
 
-int hc_coherence_fresh(HcCoherence *coherence) {
+/*
+** The token, without a lock. FCNTL_DATA_VERSION besides: it tells of own commits, and
+** with them of a journal mode that this connection has switched. The header of an
+** empty WAL looks like that of another.
+*/
+static int token_holds(HcCoherence *coherence) {
     HcToken token;
+    if (!coherence->token_known || data_version(coherence) != coherence->data_version || !read_token(coherence, &token))
+        return 0;
+    return coherence->signal == HC_SIGNAL_WALINDEX
+               ? memcmp(token.words, coherence->token.words, sizeof token.words) == 0
+               : memcmp(token.bytes, coherence->token.bytes, sizeof token.bytes) == 0;
+}
+
+int hc_coherence_fresh(HcCoherence *coherence, int reading) {
     if (!coherence->known)
         return 0;
-    switch (coherence->transaction) {
-    case 0:
+    if (!reading) {
+        int autocommit = sqlite3_get_autocommit(coherence->db);
         /*
-        ** No transaction on this file. In autocommit the L1 answers as of now. After
-        ** BEGIN it must not: the first read has to open the snapshot that all later
-        ** ones see.
+        ** In autocommit the L1 answers as of now. If the token holds, an older snapshot that an
+        ** outer statement may have open is the same one: tokens are read where none is open.
+        */
+        if (autocommit && (coherence->signal == HC_SIGNAL_WALINDEX || coherence->signal == HC_SIGNAL_COUNTER) &&
+            token_holds(coherence))
+            return 1;
+        int state = hc_host_txn_state(coherence->db, coherence->schema);
+        /*
+        ** After BEGIN the first read has to open the snapshot that all later ones see. And a
+        ** host before 3.34 cannot tell whether one is open: an inner read always answers.
         **
         **     BEGIN; SELECT hybrid_cache_get('cache', 'a');  -- from here on, nothing moves
         */
-        if (!sqlite3_get_autocommit(coherence->db))
+        if (state < 0 || (state == 0 && !(autocommit && coherence->signal == HC_SIGNAL_PRIVATE)))
             return 0;
-        switch (coherence->signal) {
-        case HC_SIGNAL_PRIVATE:
-            return data_version(coherence) == coherence->data_version;
-        case HC_SIGNAL_WALINDEX:
-            return coherence->token_known && read_token(coherence, &token) &&
-                   memcmp(token.words, coherence->token.words, sizeof token.words) == 0;
-        case HC_SIGNAL_COUNTER:
-            return coherence->token_known && read_token(coherence, &token) &&
-                   memcmp(token.bytes, coherence->token.bytes, sizeof token.bytes) == 0;
-        default:
-            return 0;
-        }
-    case 1:
-    case 2:
-        return data_version(coherence) == coherence->data_version;
-    default:
-        /* A host before 3.34 cannot tell: an inner read always answers. */
-        return 0;
     }
+    return data_version(coherence) == coherence->data_version;
 }
 
 /*
@@ -190,16 +196,15 @@ int hc_coherence_fresh(HcCoherence *coherence) {
 */
 void hc_coherence_before(HcCoherence *coherence) {
     coherence->pending_known = coherence->signal == HC_SIGNAL_WALINDEX &&
-                               hc_host_txn_state(coherence->db, coherence->schema) == 0 &&
+                               hc_host_txn_state(coherence->db, coherence->schema) == 0 && wal_is_open(coherence) &&
                                read_token(coherence, &coherence->pending);
 }
 
 /* The snapshot that is open belongs to `state`: remember by what it can be told. */
 static void remember(HcCoherence *coherence) {
     coherence->data_version = data_version(coherence);
-    if (coherence->signal == HC_SIGNAL_UNKNOWN ||
-        (coherence->signal == HC_SIGNAL_WALINDEX &&
-         file_of(coherence, SQLITE_FCNTL_JOURNAL_POINTER) != coherence->journal))
+    if (coherence->signal == HC_SIGNAL_UNKNOWN || file_of(coherence, SQLITE_FCNTL_FILE_POINTER) != coherence->file ||
+        (coherence->signal == HC_SIGNAL_WALINDEX && !wal_is_open(coherence)))
         choose_signal(coherence);
     if (coherence->signal == HC_SIGNAL_WALINDEX && coherence->pending_known) {
         coherence->token = coherence->pending;

@@ -64,13 +64,13 @@ typedef struct HcCoherence {
     HcSignal signal;
     int token_known; /* 1 = `token` belongs to `state` */
     HcToken token;
-    sqlite3_file *file;    /* the database file; only good while the meta statement is not expired */
+    const sqlite3_file *file; /* that the token was read from: to be compared, never to be used */
+    const sqlite3_io_methods *methods;
     sqlite3_file *journal; /* of the token: another one means that the WAL was closed or opened */
     int pending_known;     /* a token read before the validating read */
     HcToken pending;
 
-    int transaction; /* on this file, as hc_host_txn_state() says, when hc_coherence_blind() asked */
-    int changes;     /* sqlite3_total_changes() when no write transaction was open */
+    int changes; /* sqlite3_total_changes() when no write transaction was open */
 
     uint32_t moment;            /* rises whenever entries are found changed */
     uint32_t moved[HC_BUCKETS]; /* the moment at which the bucket last moved */
@@ -84,8 +84,11 @@ void hc_coherence_doubt(HcCoherence *coherence);
 
 /* Asked first at every look-up: 1 if the L1 must neither answer nor learn. `joined`: the cache takes part in the write. */
 int hc_coherence_blind(HcCoherence *coherence, int joined);
-/* 1 if nothing was committed since the last adopt. 0 = a validating read has to tell. Only after hc_coherence_blind(). */
-int hc_coherence_fresh(HcCoherence *coherence);
+/*
+** 1 if nothing was committed since the last adopt. 0 = a validating read has to tell.
+** `reading`: the caller's statement has a read transaction open.
+*/
+int hc_coherence_fresh(HcCoherence *coherence, int reading);
 
 /* To be called before the first inner read of a look-up. */
 void hc_coherence_before(HcCoherence *coherence);

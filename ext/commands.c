@@ -68,7 +68,7 @@ static int check(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, c
 
 static int rebuild(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, char **message) {
     int rc = no_arguments("rebuild", value, expires, message);
-    return rc == SQLITE_OK ? hc_maintenance_rebuild(cache) : rc;
+    return rc == SQLITE_OK ? hc_maintenance_rebuild(cache, message) : rc;
 }
 
 const HcCommand hc_command_list[] = {

@@ -168,6 +168,16 @@ static void free_names(NameList *list) {
     sqlite3_free(list->names);
 }
 
+static int add_name(NameList *list, const char *text) {
+    char **names = sqlite3_realloc64(list->names, ((sqlite3_uint64)list->count + 1) * sizeof *names);
+    if (names)
+        list->names = names;
+    if (!names || !text || !(names[list->count] = sqlite3_mprintf("%s", text)))
+        return SQLITE_NOMEM;
+    list->count++;
+    return SQLITE_OK;
+}
+
 /* The texts in column `column` of a query. Takes `sql`. */
 static int list_names(sqlite3 *db, char *sql, int column, NameList *list) {
     sqlite3_stmt *stmt = NULL;
@@ -175,23 +185,23 @@ static int list_names(sqlite3 *db, char *sql, int column, NameList *list) {
     sqlite3_free(sql);
     list->names = NULL;
     list->count = 0;
-    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(stmt, column);
-        char **names = sqlite3_realloc64(list->names, ((sqlite3_uint64)list->count + 1) * sizeof *names);
-        if (names)
-            list->names = names;
-        if (!names || !text || !(names[list->count] = sqlite3_mprintf("%s", text)))
-            rc = SQLITE_NOMEM;
-        else
-            list->count++;
-    }
+    while (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        rc = add_name(list, (const char *)sqlite3_column_text(stmt, column));
     int finalized = sqlite3_finalize(stmt);
     return rc == SQLITE_OK ? finalized : rc;
 }
 
 /* Names of the databases in the order in which SQLite looks for a table. */
 static int list_schemas(HcConnection *connection, NameList *list) {
-    int rc = list_names(connection->db, sqlite3_mprintf("PRAGMA database_list"), 1, list);
+    int rc = SQLITE_OK;
+    const char *known;
+    list->names = NULL;
+    list->count = 0;
+    /* Without SQL where that can be done: an authorizer may deny the PRAGMA. */
+    while (rc == SQLITE_OK && (known = hc_host_db_name(connection->db, list->count)) != NULL)
+        rc = add_name(list, known);
+    if (rc == SQLITE_OK && list->count == 0)
+        rc = list_names(connection->db, sqlite3_mprintf("PRAGMA database_list"), 1, list);
     for (int i = 1; rc == SQLITE_OK && i < list->count; i++) {
         if (sqlite3_stricmp(list->names[i], "temp") == 0) {
             char *temp = list->names[i];

@@ -178,7 +178,7 @@ static HcCache *cache_of(HcCursor *cursor) {
 
 static void cursor_reset(HcCursor *cursor) {
     hc_entry_release(cursor->entry);
-    hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->scan);
+    hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->generation, cursor->scan);
     sqlite3_free(cursor->prefix);
     cursor->entry = NULL;
     cursor->scan = NULL;
@@ -200,17 +200,20 @@ int hc_cursor_close(sqlite3_vtab_cursor *base) {
 }
 
 /* A failure of L2: the end of the rows where it is tolerated, an error with text elsewhere. */
-static int cursor_fail(HcCursor *cursor, int rc) {
+static int cursor_fail(HcCursor *cursor, int rc, char *message) {
     HcTable *table = (HcTable *)cursor->base.pVtab;
     cursor->eof = 1;
-    return hc_cache_tolerates(table->cache, rc, 0) ? SQLITE_OK : hc_table_fail(table, rc, NULL);
+    if (!hc_cache_tolerates(table->cache, rc, 0))
+        return hc_table_fail(table, rc, message);
+    sqlite3_free(message);
+    return SQLITE_OK;
 }
 
 static int look_up(HcCursor *cursor, sqlite3_value *argument) {
     HcCache *cache = cache_of(cursor);
     HcValue value;
     HcKey key;
-    HcLook look = {.purpose = HC_GET, .now = cursor->now};
+    HcLook look = {.purpose = HC_GET, .reading = 1, .now = cursor->now};
     if (sqlite3_value_type(argument) == SQLITE_NULL)
         return SQLITE_OK;
     int rc = hc_value_read(argument, cache->l2.utf16, &value);
@@ -248,9 +251,10 @@ static int begins_number(char c) {
 
 static int scan_start(HcCursor *cursor, int shape) {
     HcCache *cache = cache_of(cursor);
-    hc_l2_scan_close(&cache->l2, cursor->shape, cursor->scan);
+    hc_l2_scan_close(&cache->l2, cursor->shape, cursor->generation, cursor->scan);
     cursor->scan = NULL;
     cursor->shape = shape;
+    cursor->generation = cache->l2.generation;
     int rc = hc_l2_scan_open(&cache->l2, shape, &cursor->scan);
     if (rc == SQLITE_OK && (shape & HC_SCAN_LIVE))
         rc = sqlite3_bind_double(cursor->scan, 3, cursor->now);
@@ -260,7 +264,8 @@ static int scan_start(HcCursor *cursor, int shape) {
 static int scan_step(HcCursor *cursor);
 
 static int phase_start(HcCursor *cursor, int phase) {
-    int common = cursor->shape & (HC_SCAN_LIVE | HC_SCAN_ORDER);
+    /* In order, whether the plan asks for it or not: that is what ends at the prefix. */
+    int common = (cursor->shape & HC_SCAN_LIVE) | HC_SCAN_ORDER;
     int rc = scan_start(cursor, common | HC_SCAN_KEY | (phase == PHASE_NUMBERS ? HC_SCAN_LT : HC_SCAN_GE));
     cursor->phase = phase;
     if (rc != SQLITE_OK)
@@ -316,7 +321,7 @@ static int scan_step(HcCursor *cursor) {
             return rc;
     }
     /* Reset at the end of the rows, not at xClose: an open read would hold the WAL. */
-    hc_l2_scan_close(&cache->l2, cursor->shape, cursor->scan);
+    hc_l2_scan_close(&cache->l2, cursor->shape, cursor->generation, cursor->scan);
     cursor->scan = NULL;
     cursor->eof = 1;
     return SQLITE_OK;
@@ -375,6 +380,7 @@ static int scan_filter(HcCursor *cursor, int plan, int argc, sqlite3_value **arg
 int hc_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name, int argc, sqlite3_value **argv) {
     HcCursor *cursor = (HcCursor *)base;
     HcCache *cache = cache_of(cursor);
+    char *message = NULL;
     (void)plan_name;
     cursor_reset(cursor);
     if (!cursor->started) {
@@ -382,11 +388,13 @@ int hc_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name,
         cursor->started = 1;
     }
     ((HcTable *)base->pVtab)->now = cursor->now;
-    int rc = hc_cache_enter(cache);
+    int rc = hc_cache_enter(cache, &message);
     if (rc == SQLITE_OK)
         rc = plan & HC_PLAN_LOOKUP ? look_up(cursor, argv[0]) : scan_filter(cursor, plan, argc, argv);
     if (rc != SQLITE_OK)
-        rc = cursor_fail(cursor, rc);
+        rc = cursor_fail(cursor, rc, message);
+    else
+        sqlite3_free(message);
     hc_cache_leave(cache);
     return rc;
 }
@@ -398,7 +406,7 @@ int hc_cursor_next(sqlite3_vtab_cursor *base) {
         return SQLITE_OK;
     }
     int rc = scan_step(cursor);
-    return rc == SQLITE_OK ? rc : cursor_fail(cursor, rc);
+    return rc == SQLITE_OK ? rc : cursor_fail(cursor, rc, NULL);
 }
 
 int hc_cursor_eof(sqlite3_vtab_cursor *base) {

@@ -72,12 +72,14 @@ static int look(sqlite3_context *context, sqlite3_value **argv, HcPurpose purpos
             fail(context, SQLITE_ERROR, sqlite3_mprintf("hybrid_cache: the key of %s is NULL", cache->name));
             return SQLITE_ERROR;
         }
-        rc = hc_cache_enter(cache);
+        rc = hc_cache_enter(cache, &message);
+        sqlite3_free(message);
         if (rc == SQLITE_OK)
             rc = hc_value_read(argv[1], cache->l2.utf16, &value);
         if (rc == SQLITE_OK) {
             hc_key_make(&value, &key);
             found->purpose = purpose;
+            found->reading = 0;
             found->now = hc_cache_now(cache);
             rc = hc_cache_look(cache, &key, found->now, found);
         } else if (purpose != HC_PEEK) {
@@ -218,7 +220,9 @@ static void function_stats(sqlite3_context *context, int argc, sqlite3_value **a
     if (!cache)
         return;
     /* A failure shows as the counters last known, and in last_error. */
-    hc_cache_tolerates(cache, hc_cache_enter(cache), 1);
+    char *message = NULL;
+    hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
+    sqlite3_free(message);
     hc_cache_l2_counters(cache, &entries, &bytes);
     sqlite3_str *json = sqlite3_str_new(cache->connection->db);
     for (int i = 0; i < hc_figure_count; i++) {
@@ -276,7 +280,8 @@ static void function_option(sqlite3_context *context, int argc, sqlite3_value **
         fail(context, SQLITE_ERROR, sqlite3_mprintf("hybrid_cache: unknown option \"%s\"", name ? name : "NULL"));
         return;
     }
-    int rc = hc_cache_enter(cache);
+    char *message = NULL;
+    int rc = hc_cache_enter(cache, &message);
     sqlite3_int64 entries, bytes;
     if (rc == SQLITE_OK)
         /* Looks at the meta row: another connection may have changed it. */
@@ -284,7 +289,7 @@ static void function_option(sqlite3_context *context, int argc, sqlite3_value **
     if (rc == SQLITE_OK)
         hc_option_result(&cache->options, option, context);
     else
-        fail(context, rc, hc_cache_message(cache, rc));
+        fail(context, rc, message ? message : hc_cache_message(cache, rc));
     hc_cache_leave(cache);
 }
 

@@ -19,6 +19,8 @@ SQLITE_EXTENSION_INIT3
 
 /* sqlite3_txn_state() */
 #define HC_HOST_TXN_STATE 3034000
+/* sqlite3_db_name() */
+#define HC_HOST_DB_NAME 3039000
 /* sqlite3_is_interrupted() */
 #define HC_HOST_INTERRUPT 3041000
 
@@ -63,6 +65,17 @@ static inline int hc_host_expired(sqlite3_stmt *stmt) {
 #endif
     (void)stmt;
     return 0;
+}
+
+/* The name of the i-th database; NULL past the last, and on hosts that cannot tell. */
+static inline const char *hc_host_db_name(sqlite3 *db, int i) {
+#if SQLITE_VERSION_NUMBER >= HC_HOST_DB_NAME
+    if (hc_host_has(HC_HOST_DB_NAME))
+        return sqlite3_db_name(db, i);
+#endif
+    (void)db;
+    (void)i;
+    return NULL;
 }
 
 /* True if sqlite3_interrupt() was called: the long loops ask between rows. */

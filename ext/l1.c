@@ -279,7 +279,8 @@ void hc_entry_tag(const HcEntry *entry, HcValue *tag) {
 
 void hc_entry_result(HcEntry *entry, sqlite3_context *context) {
     HcValue value;
-    if (entry->value_type == SQLITE_TEXT || entry->value_type == SQLITE_BLOB) {
+    /* UTF-16 goes the longer way, for the sake of U+FEFF: see hc_value_result(). */
+    if ((entry->value_type == SQLITE_TEXT && !(entry->flags & HC_ENTRY_UTF16)) || entry->value_type == SQLITE_BLOB) {
         void *bytes = entry + 1;
         hc_entry_retain(entry);
         if (entry->value_type == SQLITE_BLOB)
@@ -291,8 +292,7 @@ void hc_entry_result(HcEntry *entry, sqlite3_context *context) {
             */
             sqlite3_result_text(context, bytes, -1, release_value);
         else
-            sqlite3_result_text64(context, bytes, entry->value_n, release_value,
-                                  (unsigned char)(entry->flags & HC_ENTRY_UTF16 ? SQLITE_UTF16LE : SQLITE_UTF8));
+            sqlite3_result_text64(context, bytes, entry->value_n, release_value, SQLITE_UTF8);
         return;
     }
     hc_entry_value(entry, &value);

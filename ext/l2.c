@@ -75,6 +75,7 @@ void hc_l2_finalize(HcL2 *l2) {
     }
     sqlite3_finalize(l2->spare);
     l2->spare = NULL;
+    l2->generation++;
 }
 
 void hc_l2_free(HcL2 *l2) {
@@ -478,9 +479,14 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     return prepare(l2, sqlite3_str_finish(sql), stmt);
 }
 
-void hc_l2_scan_close(HcL2 *l2, int shape, sqlite3_stmt *stmt) {
+void hc_l2_scan_close(HcL2 *l2, int shape, unsigned generation, sqlite3_stmt *stmt) {
     if (!stmt)
         return;
+    if (generation != l2->generation) {
+        /* SELECT * FROM old (being stepped); ALTER TABLE old RENAME TO new; */
+        sqlite3_finalize(stmt);
+        return;
+    }
     sqlite3_reset(stmt);
     sqlite3_clear_bindings(stmt);
     sqlite3_finalize(l2->spare);

@@ -93,6 +93,7 @@ typedef struct HcL2 {
     /* One idle scan kept for the next cursor of the same shape. */
     sqlite3_stmt *spare;
     int spare_shape;
+    unsigned generation; /* rises when statements become those of another table: a rename */
 } HcL2;
 
 /* The suffixes of the shadow tables, NULL-terminated: create, drop, rename and xShadowName go by it. */
@@ -144,7 +145,7 @@ int hc_l2_delete(HcL2 *l2, sqlite3_int64 id);
 
 /* A scan of its own statement, for a cursor. Bound by the caller: ?1 low or tag, ?2 high, ?3 now. */
 int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt);
-void hc_l2_scan_close(HcL2 *l2, int shape, sqlite3_stmt *stmt);
+void hc_l2_scan_close(HcL2 *l2, int shape, unsigned generation, sqlite3_stmt *stmt);
 
 /* The checksum, and the part of it that a touch changes. */
 uint64_t hc_row_sum(const HcRow *row);

@@ -45,7 +45,7 @@ static int check_rows(HcCache *cache, const HcState *state, Findings *findings) 
         HcKey key;
         rc = hc_host_interrupted(cache->connection->db) ? SQLITE_INTERRUPT : SQLITE_OK;
         entries++;
-        bytes += row.size > 0 ? row.size : 0;
+        bytes += hc_cache_counted_size(&row);
         if (row.damaged) {
             find(findings, "entry %lld is damaged", row.id);
             continue;
@@ -73,11 +73,14 @@ int hc_maintenance_check(HcCache *cache, char **message) {
     Findings findings = {sqlite3_str_new(cache->connection->db), 0};
     char *detail = NULL;
     int rc = SQLITE_OK;
+    HcOptions options;
     if (cache->transaction.joined) {
         meta.state = cache->transaction.state;
         rc = check_rows(cache, &meta.state, &findings);
     } else {
         rc = hc_l2_meta(&cache->l2, &meta, &detail);
+        if (rc == SQLITE_OK && hc_options_from_text(&options, meta.options, &detail) != SQLITE_OK)
+            find(&findings, "options: %s", detail ? detail : "out of memory");
         if (rc == SQLITE_OK)
             rc = check_rows(cache, &meta.state, &findings);
         else if (rc == SQLITE_CORRUPT_VTAB)
@@ -162,19 +165,24 @@ static int recount(HcCache *cache, HcState *state) {
     return rc;
 }
 
-static int rebuild_meta(HcCache *cache, HcMeta *meta) {
-    char *message = NULL;
+static int rebuild_meta(HcCache *cache, HcMeta *meta, char **message) {
+    char *detail = NULL;
     char *options = NULL;
-    int rc = hc_l2_meta(&cache->l2, meta, &message);
+    int rc = hc_l2_meta(&cache->l2, meta, &detail);
+    if (rc != SQLITE_OK && detail) {
+        /* A newer format: nothing to mend. */
+        *message = detail;
+        return rc;
+    }
     if (rc == SQLITE_OK) {
         HcOptions parsed;
-        rc = hc_options_from_text(&parsed, meta->options, &message);
+        rc = hc_options_from_text(&parsed, meta->options, &detail);
         if (rc == SQLITE_OK)
             cache->options = parsed;
         else if (rc != SQLITE_NOMEM)
             rc = SQLITE_CORRUPT_VTAB;
     }
-    if (rc == SQLITE_CORRUPT_VTAB && !(message && strstr(message, "newer version"))) {
+    if (rc == SQLITE_CORRUPT_VTAB) {
         memset(&meta->state, 0, sizeof meta->state);
         meta->store = cache->coherence.store;
         meta->seed = cache->coherence.seed;
@@ -193,24 +201,22 @@ static int rebuild_meta(HcCache *cache, HcMeta *meta) {
         meta->options = NULL;
     }
     sqlite3_free(options);
-    sqlite3_free(message);
+    sqlite3_free(detail);
     return rc;
 }
 
-int hc_maintenance_rebuild(HcCache *cache) {
+int hc_maintenance_rebuild(HcCache *cache, char **message) {
     HcMeta meta;
     HcTransaction *transaction = &cache->transaction;
-    char *message = NULL;
-    uint64_t version;
-    int rc = rebuild_meta(cache, &meta);
+    int rc = rebuild_meta(cache, &meta, message);
+    if (rc != SQLITE_OK)
+        return rc;
     /* What this transaction has not written yet must not get lost: its version goes into the new one. */
-    version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, HC_REBUILT);
+    uint64_t version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, HC_REBUILT);
     transaction->joined = 0;
+    rc = rebuild_indexes(cache);
     if (rc == SQLITE_OK)
-        rc = rebuild_indexes(cache);
-    if (rc == SQLITE_OK)
-        rc = hc_cache_join(cache, &message);
-    sqlite3_free(message);
+        rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK) {
         HcState *state = &transaction->state;
         state->entries = state->bytes = state->hand = 0;

@@ -15,8 +15,9 @@ int hc_maintenance_check(HcCache *cache, char **message);
 /*
 ** Makes counters and indexes anew from the rows, drops damaged ones, and a new
 ** meta row where that is damaged (options are then what they were last known to
-** be here, or the defaults). Inside a write transaction.
+** be here, or the defaults). Inside a write transaction. A newer format is refused, with
+** its *message.
 */
-int hc_maintenance_rebuild(HcCache *cache);
+int hc_maintenance_rebuild(HcCache *cache, char **message);
 
 #endif

@@ -174,8 +174,10 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
         rc = hc_l2_create(&table->cache->l2, text, options.clock == HC_CLOCK_LOCAL, message);
     sqlite3_free(text);
     /* SQLite takes a table as part of the transaction that creates it, and does not call xBegin. */
-    if (rc == SQLITE_OK)
+    if (rc == SQLITE_OK) {
         hc_transaction_begin(&table->cache->transaction);
+        table->cache->transaction.unguarded = 1;
+    }
     if (rc != SQLITE_OK && table) {
         table->cache->users--;
         hc_connection_drop(context, table->cache);
@@ -283,7 +285,7 @@ static int table_integrity(sqlite3_vtab *vtab, const char *schema, const char *n
     (void)name;
     if (flags & 1)
         return SQLITE_OK;
-    int rc = hc_cache_enter(table->cache);
+    int rc = hc_cache_enter(table->cache, message);
     if (rc == SQLITE_OK)
         rc = hc_maintenance_check(table->cache, message);
     hc_cache_leave(table->cache);

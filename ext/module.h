@@ -25,8 +25,9 @@ struct HcCursor {
     double now;  /* the clock, read once in the life of the cursor: once per statement */
     int started; /* `now` is set */
     int eof;
-    HcEntry *entry; /* a look-up by key: its result */
-    int shape;      /* a scan: its statement, see l2.h */
+    HcEntry *entry;      /* a look-up by key: its result */
+    int shape;           /* a scan: its statement, see l2.h */
+    unsigned generation; /* of the L2 when it was prepared */
     sqlite3_stmt *scan;
     HcRow row;    /* a scan: the present row, borrowed from the statement */
     int phase;    /* a prefix scan: which part of the key order it is in */

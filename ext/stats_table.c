@@ -98,7 +98,9 @@ static void settle(StatsCursor *cursor, HcCache *cache) {
         cache = cache->next;
     cursor->cache = cache;
     if (cache) {
-        hc_cache_tolerates(cache, hc_cache_enter(cache), 1);
+        char *message = NULL;
+        hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
+        sqlite3_free(message);
         hc_cache_l2_counters(cache, &cursor->entries, &cursor->bytes);
         hc_cache_leave(cache);
     }

@@ -9,6 +9,7 @@
 void hc_transaction_begin(HcTransaction *transaction) {
     transaction->open = 1;
     transaction->joined = transaction->dirty = transaction->synced = 0;
+    transaction->written = transaction->unguarded = 0;
     transaction->frame_count = 0;
     transaction->journal_count = 0;
     transaction->journal_lost = 0;
@@ -123,6 +124,10 @@ sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoi
     /* `state` may hold what was undone: xCommit must not take it for what is committed. */
     transaction->joined = transaction->dirty = transaction->synced = 0;
     return forget(transaction, from, l1);
+}
+
+sqlite3_int64 hc_transaction_forget(HcTransaction *transaction, HcL1 *l1) {
+    return forget(transaction, 0, l1);
 }
 
 sqlite3_int64 hc_transaction_rollback(HcTransaction *transaction, HcL1 *l1) {

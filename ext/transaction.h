@@ -22,10 +22,12 @@ typedef struct HcFrame {
 } HcFrame;
 
 typedef struct HcTransaction {
-    int open;   /* xBegin came, neither xCommit nor xRollback yet */
-    int joined; /* `state` was read from the meta row in this transaction */
-    int dirty;  /* `state` differs from the meta row */
-    int synced; /* it was written: xCommit makes `state` the committed one */
+    int open;      /* xBegin came, neither xCommit nor xRollback yet */
+    int joined;    /* `state` was read from the meta row in this transaction */
+    int dirty;     /* `state` differs from the meta row */
+    int synced;    /* it was written: xCommit makes `state` the committed one */
+    int written;   /* `state` or an earlier one was written, even if that was undone since */
+    int unguarded; /* the table was created in it: no xRollbackTo will tell when it is undone */
     HcState state;
 
     HcFrame *frames; /* by rising number */
@@ -50,5 +52,7 @@ void hc_transaction_release(HcTransaction *transaction, int savepoint);
 /* Each returns how many writes the L1 forgot. */
 sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoint, HcL1 *l1);
 sqlite3_int64 hc_transaction_rollback(HcTransaction *transaction, HcL1 *l1);
+/* Drops from the L1 what was written since the transaction began; it goes on. */
+sqlite3_int64 hc_transaction_forget(HcTransaction *transaction, HcL1 *l1);
 
 #endif

@@ -62,7 +62,8 @@ static int take_expires(Request *request) {
                         "hybrid_cache: %s.expires is a Unix time in seconds; for a date write unixepoch('%s')",
                         request->cache->name, type == SQLITE_TEXT ? (const char *)sqlite3_value_text(expires) : "..."));
     double deadline = sqlite3_value_double(expires);
-    request->write.deadline = deadline < HC_NEVER ? deadline : HC_NEVER;
+    /* As far below as above: -Inf is over as well, and stays later than "before everything". */
+    request->write.deadline = deadline >= HC_NEVER ? HC_NEVER : deadline > -HC_NEVER ? deadline : -HC_NEVER;
     return SQLITE_OK;
 }
 
@@ -235,9 +236,11 @@ int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
     sqlite3_int64 last_rowid = sqlite3_last_insert_rowid(db);
     int is_insert = argc > 1 && sqlite3_value_type(argv[0]) == SQLITE_NULL;
     int is_command = is_insert && sqlite3_value_type(argv[2 + HC_COLUMN_COMMAND]) != SQLITE_NULL;
-    int rc = hc_cache_enter(cache);
+    int rc = hc_cache_enter(cache, &request.message);
     /* 'rebuild' mends what stops the others. */
     if (rc == SQLITE_OK || (is_command && (rc & 0xff) == SQLITE_CORRUPT)) {
+        sqlite3_free(request.message);
+        request.message = NULL;
         request.write.replace = argc > 1 && sqlite3_vtab_on_conflict(db) == SQLITE_REPLACE;
         request.write.tag.type = request.write.value.type = SQLITE_NULL;
         /*
@@ -259,6 +262,11 @@ int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_
              : is_insert ? insert_row(&request)
              : argc == 1 ? delete_row(&request, argv[0])
                          : update_row(&request, argv[0]);
+    }
+    /* What is kept in memory of a table that may be undone without a word would outlive it. */
+    if (rc == SQLITE_OK && cache->transaction.unguarded) {
+        rc = hc_cache_sync(cache);
+        cache->transaction.joined = 0;
     }
 done:
     sqlite3_set_last_insert_rowid(db, last_rowid);

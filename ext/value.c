@@ -62,6 +62,26 @@ static unsigned char text_encoding(const HcValue *value) {
     return (unsigned char)(value->utf16 ? SQLITE_UTF16LE : SQLITE_UTF8);
 }
 
+/*
+** SQLite takes U+FEFF at the beginning of a UTF-16 text for a byte-order mark and
+** drops it. With one more in front, it drops that.
+*/
+static int begins_with_mark(const HcValue *value) {
+    const unsigned char *bytes = value->data;
+    return value->utf16 && value->n >= 2 &&
+           ((bytes[0] == 0xff && bytes[1] == 0xfe) || (bytes[0] == 0xfe && bytes[1] == 0xff));
+}
+
+/* NULL when out of memory. */
+static char *marked_copy(const HcValue *value) {
+    char *copy = sqlite3_malloc64((sqlite3_uint64)value->n + 2);
+    if (copy) {
+        memcpy(copy, "\xff\xfe", 2);
+        memcpy(copy + 2, value->data, value->n);
+    }
+    return copy;
+}
+
 int hc_value_bind(sqlite3_stmt *stmt, int index, const HcValue *value) {
     switch (value->type) {
     case SQLITE_INTEGER:
@@ -69,6 +89,11 @@ int hc_value_bind(sqlite3_stmt *stmt, int index, const HcValue *value) {
     case SQLITE_FLOAT:
         return sqlite3_bind_double(stmt, index, value->r);
     case SQLITE_TEXT:
+        if (begins_with_mark(value)) {
+            char *copy = marked_copy(value);
+            return copy ? sqlite3_bind_text64(stmt, index, copy, value->n + 2, sqlite3_free, SQLITE_UTF16LE)
+                        : SQLITE_NOMEM;
+        }
         return sqlite3_bind_text64(stmt, index, value->data, value->n, SQLITE_STATIC, text_encoding(value));
     case SQLITE_BLOB:
         return sqlite3_bind_blob64(stmt, index, value->data, value->n, SQLITE_STATIC);
@@ -93,6 +118,14 @@ void hc_value_result(sqlite3_context *context, const HcValue *value) {
         sqlite3_result_double(context, value->r);
         break;
     case SQLITE_TEXT:
+        if (begins_with_mark(value)) {
+            char *copy = marked_copy(value);
+            if (copy)
+                sqlite3_result_text64(context, copy, value->n + 2, sqlite3_free, SQLITE_UTF16LE);
+            else
+                sqlite3_result_error_nomem(context);
+            break;
+        }
         sqlite3_result_text64(context, value->data, value->n, SQLITE_TRANSIENT, text_encoding(value));
         break;
     case SQLITE_BLOB:

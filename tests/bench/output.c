@@ -274,6 +274,10 @@ void output_csv(const char *path) {
 #define SECTION_HEIGHT 34
 #define FOOT_HEIGHT 44
 
+/* What the scale shows. */
+static const double steps[] = {0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000, 10000};
+#define STEPS (sizeof steps / sizeof steps[0])
+
 static double chart_low, chart_high;
 
 static double chart_x(double speed) {
@@ -306,6 +310,14 @@ static void chart_text(FILE *file, const char *class, double x, double y, const 
     fprintf(file, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">%s</text>\n", class, x, y, text);
 }
 
+static void chart_grid(FILE *file, int top, int bottom) {
+    for (size_t i = 0; i < STEPS; i++) {
+        if (steps[i] >= chart_low && steps[i] <= chart_high)
+            fprintf(file, "<path class=\"%s\" d=\"M%.1f %dV%d\"/>\n", steps[i] > 1 || steps[i] < 1 ? "grid" : "one",
+                    chart_x(steps[i]), top, bottom);
+    }
+}
+
 static void chart_figure(FILE *file, double x, double y, double number, const char *unit) {
     static const char *const thousands[] = {"", "k", "M", "G"};
     char digits[32], text[64];
@@ -328,7 +340,10 @@ static void chart_line(FILE *file, const Stored *line, double y, int others) {
         snprintf(text, sizeof text, "%s", line->what);
     chart_text(file, "what", PLOT_LEFT - 12, y + 14, text);
     fprintf(file, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%d\"/>\n",
-            wanted > speed ? "short" : "bar", left, y + 4, right - left < 1 ? 1 : right - left, BAR_HEIGHT);
+            wanted > speed ? "short"
+            : speed < 1    ? "slower"
+                           : "bar",
+            left, y + 4, right - left < 1 ? 1 : right - left, BAR_HEIGHT);
     if (wanted > 0) {
         fprintf(file, "<path class=\"target\" d=\"M%.1f %.1fv%d\"/>\n", chart_x(wanted), y + 1, BAR_HEIGHT + 6);
         if (chart_x(wanted) > right)
@@ -341,9 +356,7 @@ static void chart_line(FILE *file, const Stored *line, double y, int others) {
 }
 
 void output_svg(const char *path) {
-    static const char *const titles[] = {"against a hand-written key-value table in the same SQLite",
-                                         "against other caches"};
-    static const double steps[] = {0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000};
+    static const char *const titles[] = {"against a key-value table written by hand", "against other caches"};
     FILE *file = open_output(path);
     char text[400], machine[200], date[32];
     int counts[2] = {0, 0}, height = HEAD_HEIGHT + FOOT_HEIGHT;
@@ -370,24 +383,24 @@ void output_svg(const char *path) {
             ".title { font-size: 15px; font-weight: bold } .section { font-weight: bold } .note { fill: #57606a }\n"
             ".what, .figure, .column { text-anchor: end } .tick { text-anchor: middle; fill: #57606a }\n"
             ".figure { font-size: 11px } .speed { font-weight: bold } .column { fill: #57606a; font-size: 11px }\n"
-            ".bar { fill: #1f8a5f } .short { fill: #c9510c } .target { stroke: #24292f; stroke-width: 2 }\n"
+            ".bar { fill: #1f8a5f } .slower { fill: #9aa5b1 } .short { fill: #c9510c } .target { stroke: #24292f; "
+            "stroke-width: 2 }\n"
             ".grid { stroke: #d8dee4 } .one { stroke: #57606a }\n"
             "@media (prefers-color-scheme: dark) { text { fill: #d0d7de } .note, .tick, .column { fill: #8b949e }\n"
-            ".bar { fill: #3fb984 } .short { fill: #e8803c } .target { stroke: #f0f6fc } .grid { stroke: #30363d }\n"
+            ".bar { fill: #3fb984 } .slower { fill: #6e7781 } .short { fill: #e8803c } .target { stroke: #f0f6fc } "
+            ".grid { stroke: #30363d }\n"
             ".one { stroke: #8b949e } }\n"
             "</style>\n",
             CHART_WIDTH, height, CHART_WIDTH, height);
     chart_text(file, "title", 8, 22, "How many times as fast hybrid_cache is");
-    chart_text(file, "note", 8, 42, "the peer is 1\u00d7; logarithmic scale");
-    fprintf(file, "<path class=\"target\" d=\"M%d 30v16\"/>\n", PLOT_LEFT - 60);
-    chart_text(file, "note", PLOT_LEFT - 54, 42, "target");
+    chart_text(file, "note", 8, 42, "the peer is 1\u00d7, grey is slower; logarithmic");
+    fprintf(file, "<path class=\"target\" d=\"M%d 29v17\"/>\n", PLOT_LEFT + 2);
+    chart_text(file, "note", PLOT_LEFT + 9, 42, "where the target is; orange falls short of it");
     chart_text(file, "column", OURS_RIGHT, 42, "hybrid_cache");
     chart_text(file, "column", PEER_RIGHT, 42, "peer");
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    for (size_t i = 0; i < STEPS; i++) {
         if (steps[i] < chart_low || steps[i] > chart_high)
             continue;
-        fprintf(file, "<path class=\"%s\" d=\"M%.1f %dV%d\"/>\n", steps[i] > 1 || steps[i] < 1 ? "grid" : "one",
-                chart_x(steps[i]), HEAD_HEIGHT, height - FOOT_HEIGHT);
         snprintf(text, sizeof text, "%g\u00d7", steps[i]);
         chart_text(file, "tick", chart_x(steps[i]), HEAD_HEIGHT - 4, text);
     }
@@ -397,6 +410,7 @@ void output_svg(const char *path) {
             continue;
         chart_text(file, "section", 8, y + 20, titles[others]);
         y += SECTION_HEIGHT;
+        chart_grid(file, y, y + counts[others] * LINE_HEIGHT);
         for (int i = 0; i < line_count; i++) {
             if (!is_charted(&lines[i], others))
                 continue;

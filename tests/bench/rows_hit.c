@@ -44,7 +44,7 @@ static void get_autocommit(const Shape *shape, const char *what, const char *flo
     report_sides(what, sides, TWIN, RULE_NONE, 0, 0);
     report_sides(floor_what, sides, FLOOR, shape == &wal ? RULE_COST : RULE_NONE, 2, 0);
     if (lmdb) {
-        report_sides(what, sides, LMDB, RULE_NONE, 0, 0);
+        report_sides(what, sides, LMDB, RULE_NONE, 0, shape == &wal);
         lmdb_close(lmdb);
     }
     store_close(&ours);
@@ -178,7 +178,7 @@ static void row_l2_hit(void) {
     store_create(&plain, KIND_PLAIN, "plain.db", &shape, &keys);
     Side sides[] = {look_up("", &ours), look_up("plain table", &plain)};
     measure(sides, 2);
-    report_sides("L2 hit with promotion", sides, 1, RULE_COST, 1.5, 0);
+    report_sides("L2 hit with promotion", sides, 1, RULE_COST, 1.5, 1);
     Side inside[] = {in_transaction(look_up("", &ours)), in_transaction(look_up("plain table", &plain))};
     measure(inside, 2);
     report_sides("the same in a transaction", inside, 1, RULE_SHARE, 0, 0);
@@ -201,7 +201,7 @@ static void row_miss(void) {
     Side sides[] = {{.name = "", .context = &ours, .op = store_miss},
                     {.name = "plain table", .context = &plain, .op = store_miss}};
     measure(sides, 2);
-    report_sides("miss", sides, 1, RULE_COST, 1.3, 0);
+    report_sides("miss", sides, 1, RULE_COST, 1.3, 1);
     Side inside[] = {in_transaction(sides[0]), in_transaction(sides[1])};
     measure(inside, 2);
     report_sides("miss in a transaction", inside, 1, RULE_SHARE, 0, 0);

@@ -38,8 +38,8 @@ static void against_server(Protocol protocol, const char *program, const char *t
                        {.name = tcp_name, .context = tcp, .op = remote_put},
                        {.name = unix_name, .context = local, .op = remote_put}};
         measure_writes(puts, SIDES);
-        report_sides("put", puts, TCP, RULE_NONE, 0, 1);
-        report_sides("put", puts, UNIX, RULE_NONE, 0, 0);
+        report_sides("put (theirs: in memory)", puts, TCP, RULE_NONE, 0, 1);
+        report_sides("put (theirs: in memory)", puts, UNIX, RULE_NONE, 0, 0);
         remote_close(local);
         remote_close(tcp);
     } else {

@@ -43,7 +43,7 @@ static void test_verdicts(void) {
     HcMeta meta = some_meta(), other;
     hc_coherence_init(&coherence, db, "main");
     CHECK_EQ(hc_coherence_blind(&coherence, 0), 0);
-    CHECK_EQ(hc_coherence_fresh(&coherence), 0);
+    CHECK_EQ(hc_coherence_fresh(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_same(&coherence), 0);
     CHECK_EQ(hc_coherence_adopt(&coherence, &meta), HC_OTHER); /* nothing to compare with */
     CHECK_EQ(hc_coherence_adopt(&coherence, &meta), HC_SAME);
@@ -97,7 +97,7 @@ static void test_verdicts(void) {
 
     /* Files may have gone, the state is still known. */
     hc_coherence_unknow(&coherence);
-    CHECK_EQ(hc_coherence_fresh(&coherence), 0);
+    CHECK_EQ(hc_coherence_fresh(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_adopt(&coherence, &other), HC_SAME);
     sqlite3_close(db);
 }
@@ -210,7 +210,7 @@ static HcVerdict look(Side *side) {
 
 /* May the L1 answer? Asked as a look-up asks. */
 static int fresh(Side *side) {
-    return !hc_coherence_blind(&side->coherence, side->wrote) && hc_coherence_fresh(&side->coherence);
+    return !hc_coherence_blind(&side->coherence, side->wrote) && hc_coherence_fresh(&side->coherence, 0);
 }
 
 /* A change of one key's bucket, as xSync writes it. */

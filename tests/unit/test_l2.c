@@ -591,11 +591,11 @@ static void test_statements(void) {
         if (!CHECK_EQ(hc_l2_scan_open(&l2, shape, &stmt), SQLITE_OK))
             printf("  shape %d\n", shape);
         CHECK_EQ(sqlite3_column_count(stmt), 7);
-        hc_l2_scan_close(&l2, shape, stmt);
+        hc_l2_scan_close(&l2, shape, l2.generation, stmt);
         sqlite3_stmt *again = NULL;
         CHECK_EQ(hc_l2_scan_open(&l2, shape, &again), SQLITE_OK);
         CHECK(again == stmt); /* the spare one */
-        hc_l2_scan_close(&l2, shape, again);
+        hc_l2_scan_close(&l2, shape, l2.generation, again);
     }
     close_cache(&l2, db);
 }
