@@ -159,6 +159,7 @@ int hc_cache_tolerates(HcCache *cache, int rc, int always) {
 /* --------------------------------------------------------------- meta row */
 
 static void apply_limits(HcCache *cache) {
+    hc_l1_policy(&cache->l1, cache->options.eviction == HC_EVICTION_S3FIFO ? &hc_eviction_s3fifo : &hc_eviction_lru);
     hc_l1_limit(&cache->l1, cache->options.l1_entries, cache->options.l1_bytes);
 }
 
