@@ -52,6 +52,7 @@ void hc_cache_free(HcCache *cache) {
     if (!cache)
         return;
     hc_l1_clear(&cache->l1);
+    hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
     hc_l2_free(&cache->l2);
     sqlite3_free(cache->options_text);
@@ -378,6 +379,7 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
 done:
     if (look->purpose != HC_PEEK) {
         cache->stats.gets++;
+        hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
         if (!look->entry)
             cache->stats.misses++;
         else if (look->tier == 1)

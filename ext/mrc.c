@@ -1,0 +1,269 @@
+/*
+** mrc.c: what the hit ratio of an LRU cache of another size would have been.
+**
+** A read hits in an LRU cache of C entries if fewer than C other keys were read
+** since the key was read last: its reuse distance is less than C. Of all keys
+** only a part is followed, those whose hash is in the upper part R of its range;
+** the distance among these, divided by R, is the distance among all.
+**
+** The followed keys lie on a time line in the order of their last reads:
+**
+**     position   0 ..............................................  POSITIONS
+**     taken      .1..11.1....1.11..111.1...11.1111.1111111|  next read here
+**     in words   (   3   )(   2   )(   6   )( ...             )
+**
+** The distance is the number of taken positions behind that of the key: whole
+** words by their counts, the first by its bits. A read takes a new position and
+** frees the old one. At the end of the line everything is moved to its begin.
+**
+** What keeps memory and time bounded:
+**
+** - A key that was not read for HC_MRC_LARGEST times the size of the cache is
+**   dropped: its next read misses in all sizes that are asked about. So R
+**   depends on the size of the cache and not on the number of keys that ever were.
+** - Where that is not enough, R goes down by a quarter and keys leave by hash.
+** - After FULL_READS sampled reads R is PART at most: a small cache is known well
+**   then, and what a hit costs is measured in nanoseconds.
+**
+** Each sampled read counts 1/R in the histogram, R as it then was. What all of them
+** miss to the number of all reads is added to the shortest distance: a key that
+** is read very often and is in the sample, or is not, makes that difference.
+*/
+#include "mrc.h"
+
+#define SAMPLES 4096
+#define POSITIONS 8192
+#define SLOTS 4096 /* power of two */
+#define WORDS (POSITIONS / 64)
+#define NONE UINT16_MAX
+
+#define FULL_READS 20000
+#define PART 0.125
+
+/* The histogram is exact up to 16, then has 16 bins for each power of two. */
+#define BINS_LOG 4
+#define BINS (1 << BINS_LOG)
+#define OCTAVES 40
+
+struct HcMrcSamples {
+    sqlite3_int64 entries; /* the size of the cache that `horizon` belongs to */
+    sqlite3_int64 reads;   /* sampled */
+    double rate;           /* R */
+    double counted;        /* sum of the histogram and of the reads without a distance */
+    double bins[BINS * OCTAVES];
+    uint32_t horizon; /* followed keys with more others behind them are dropped */
+    uint32_t count;   /* followed keys */
+    uint32_t next;    /* position */
+    uint32_t oldest;  /* no position before this one is taken */
+    uint32_t dither;
+    uint16_t free;           /* chain of free samples */
+    uint16_t in_word[WORDS]; /* taken positions */
+    uint64_t taken[WORDS];
+    uint16_t slots[SLOTS]; /* first sample of the chain */
+    uint16_t chain[SAMPLES];
+    /* From here on it need not be zero at first. */
+    uint16_t position[SAMPLES];
+    uint32_t hash[SAMPLES];
+    uint16_t owner[POSITIONS]; /* sample, where the position is taken */
+};
+
+_Static_assert(sizeof(HcMrcSamples) <= 65536, "the memory promised to be enough");
+_Static_assert(SAMPLES < NONE && POSITIONS <= NONE, "numbers of samples and positions have 16 bits");
+
+void hc_mrc_clear(HcMrc *mrc) {
+    sqlite3_free(mrc->samples);
+    memset(mrc, 0, sizeof *mrc);
+}
+
+/* ---------------------------------------------------------- the time line */
+
+static uint32_t bits(uint64_t word) {
+    uint32_t count = 0;
+    for (; word; word &= word - 1)
+        count++;
+    return count;
+}
+
+static void take(HcMrcSamples *samples, uint32_t position, uint16_t sample) {
+    samples->taken[position / 64] |= (uint64_t)1 << position % 64;
+    samples->in_word[position / 64]++;
+    samples->owner[position] = sample;
+    samples->position[sample] = (uint16_t)position;
+}
+
+static void untake(HcMrcSamples *samples, uint32_t position) {
+    samples->taken[position / 64] &= ~((uint64_t)1 << position % 64);
+    samples->in_word[position / 64]--;
+}
+
+static int is_taken(const HcMrcSamples *samples, uint32_t position) {
+    return (int)(samples->taken[position / 64] >> position % 64 & 1);
+}
+
+/* Taken positions behind that one. From the end: most distances are short. */
+static uint32_t behind(const HcMrcSamples *samples, uint32_t position) {
+    uint32_t count = 0, word = position / 64;
+    for (uint32_t i = samples->next / 64; i > word; i--)
+        count += samples->in_word[i];
+    /* Shifted twice: by 64 is undefined. */
+    return count + bits(samples->taken[word] >> position % 64 >> 1);
+}
+
+static void close_ranks(HcMrcSamples *samples) {
+    uint32_t end = samples->next;
+    samples->next = 0;
+    for (uint32_t position = samples->oldest; position < end; position++) {
+        if (is_taken(samples, position)) {
+            untake(samples, position);
+            take(samples, samples->next++, samples->owner[position]);
+        }
+    }
+    samples->oldest = 0;
+}
+
+/* ------------------------------------------------------ the followed keys */
+
+static uint16_t *slot_of(HcMrcSamples *samples, uint32_t hash) {
+    return &samples->slots[hash & (SLOTS - 1)];
+}
+
+static uint16_t find(HcMrcSamples *samples, uint32_t hash) {
+    uint16_t sample = *slot_of(samples, hash);
+    while (sample != NONE && samples->hash[sample] != hash)
+        sample = samples->chain[sample];
+    return sample;
+}
+
+static uint16_t add(HcMrcSamples *samples, uint32_t hash) {
+    uint16_t sample = samples->free, *slot = slot_of(samples, hash);
+    samples->free = samples->chain[sample];
+    samples->hash[sample] = hash;
+    samples->chain[sample] = *slot;
+    *slot = sample;
+    samples->count++;
+    return sample;
+}
+
+static void drop(HcMrcSamples *samples, uint16_t sample) {
+    uint16_t *link = slot_of(samples, samples->hash[sample]);
+    while (*link != sample)
+        link = &samples->chain[*link];
+    *link = samples->chain[sample];
+    samples->chain[sample] = samples->free;
+    samples->free = sample;
+    samples->count--;
+    untake(samples, samples->position[sample]);
+}
+
+static void drop_oldest(HcMrcSamples *samples) {
+    while (!is_taken(samples, samples->oldest))
+        samples->oldest++;
+    drop(samples, samples->owner[samples->oldest]);
+}
+
+static void set_horizon(HcMrcSamples *samples, sqlite3_int64 entries) {
+    double horizon = (double)entries * HC_MRC_LARGEST * samples->rate + 1;
+    samples->entries = entries;
+    samples->horizon = horizon < SAMPLES ? (uint32_t)horizon : SAMPLES;
+    while (samples->count > samples->horizon)
+        drop_oldest(samples);
+}
+
+static void set_rate(HcMrc *mrc, double rate) {
+    HcMrcSamples *samples = mrc->samples;
+    samples->rate = rate;
+    mrc->skipped = (uint32_t)((1 - rate) * 4294967296.0);
+    for (uint32_t position = samples->oldest; position < samples->next; position++) {
+        uint16_t sample = samples->owner[position];
+        if (is_taken(samples, position) && samples->hash[sample] < mrc->skipped)
+            drop(samples, sample);
+    }
+    set_horizon(samples, samples->entries);
+}
+
+/* ---------------------------------------------------------- the histogram */
+
+static int bin_of(uint64_t distance) {
+    int shift = 0;
+    while (distance >> shift >= 2 * BINS)
+        shift++;
+    return shift * BINS + (int)(distance >> shift);
+}
+
+/* The least distance in a bin. */
+static double bin_begin(int bin) {
+    int shift = bin < 2 * BINS ? 0 : bin / BINS - 1;
+    return (double)((uint64_t)(bin - shift * BINS) << shift);
+}
+
+/* So many others among the sampled: it may be any distance that is as likely, not always the least. */
+static void count_distance(HcMrcSamples *samples, uint32_t others) {
+    samples->dither += 2654435769u; /* the golden ratio: even steps through all fractions */
+    double fraction = (double)samples->dither / 4294967296.0;
+    int bin = bin_of((uint64_t)((others + fraction) / samples->rate));
+    samples->bins[bin < BINS * OCTAVES ? bin : BINS * OCTAVES - 1] += 1 / samples->rate;
+}
+
+/* ------------------------------------------------------------------ reads */
+
+static int begin(HcMrc *mrc, sqlite3_int64 entries) {
+    HcMrcSamples *samples = mrc->samples ? mrc->samples : sqlite3_malloc64(sizeof *samples);
+    mrc->samples = NULL;
+    hc_mrc_clear(mrc);
+    if (!samples) {
+        /* Hardly any key is sampled, so hardly ever is it tried again. */
+        mrc->skipped = UINT32_MAX;
+        return 0;
+    }
+    memset(samples, 0, offsetof(HcMrcSamples, slots));
+    memset(samples->slots, 0xff, sizeof samples->slots);
+    for (int i = 0; i < SAMPLES; i++)
+        samples->chain[i] = (uint16_t)(i + 1);
+    mrc->samples = samples;
+    mrc->reads = 1; /* the present one */
+    samples->rate = 1;
+    set_horizon(samples, entries);
+    return 1;
+}
+
+void hc_mrc_sample(HcMrc *mrc, uint32_t hash, sqlite3_int64 entries) {
+    if (entries <= 0)
+        return;
+    /* A larger cache asks about distances of which nothing was kept. */
+    if ((!mrc->samples || entries > mrc->samples->entries) && !begin(mrc, entries))
+        return;
+    HcMrcSamples *samples = mrc->samples;
+    if (entries < samples->entries)
+        set_horizon(samples, entries);
+    if (samples->next == POSITIONS)
+        close_ranks(samples);
+    uint16_t sample = find(samples, hash);
+    samples->counted += 1 / samples->rate;
+    if (sample != NONE) {
+        count_distance(samples, behind(samples, samples->position[sample]));
+        untake(samples, samples->position[sample]);
+    } else {
+        if (samples->count == samples->horizon && samples->horizon < SAMPLES)
+            drop_oldest(samples);
+        while (samples->count == SAMPLES)
+            set_rate(mrc, samples->rate * 0.75);
+        sample = hash >= mrc->skipped ? add(samples, hash) : NONE;
+    }
+    if (sample != NONE)
+        take(samples, samples->next++, sample);
+    if (++samples->reads == FULL_READS && samples->rate > PART)
+        set_rate(mrc, PART);
+}
+
+double hc_mrc_ratio(const HcMrc *mrc, sqlite3_int64 entries) {
+    const HcMrcSamples *samples = mrc->samples;
+    if (!samples)
+        return -1;
+    double room = (double)entries, hits = (double)mrc->reads - samples->counted;
+    for (int i = 0; i < BINS * OCTAVES && bin_begin(i) < room; i++) {
+        double begin_at = bin_begin(i), end = bin_begin(i + 1);
+        hits += samples->bins[i] * (room >= end ? 1 : (room - begin_at) / (end - begin_at));
+    }
+    double ratio = hits / (double)mrc->reads;
+    return ratio < 0 ? 0 : ratio > 1 ? 1 : ratio;
+}
