@@ -25,9 +25,10 @@
 ** - After FULL_READS sampled reads R is PART at most: a small cache is known well
 **   then, and what a hit costs is measured in nanoseconds.
 **
-** Each sampled read counts 1/R in the histogram, R as it then was. What all of them
-** miss to the number of all reads is added to the shortest distance: a key that
-** is read very often and is in the sample, or is not, makes that difference.
+** Each sampled read counts 1/R, R as it then was. What all of them miss to the
+** number of all reads, or are too many, is put down to one key, read very often,
+** that is not in the sample, or is: if it has the part p of the reads, it is read
+** again after 1/p others or so.
 */
 #include "mrc.h"
 
@@ -35,10 +36,13 @@
 #define POSITIONS 8192
 #define SLOTS 4096 /* power of two */
 #define WORDS (POSITIONS / 64)
+#define GROUP 16 /* words */
+#define GROUPS (WORDS / GROUP)
 #define NONE UINT16_MAX
 
-#define FULL_READS 20000
-#define PART 0.125
+#define FULL_READS 65536
+#define PART 0.25
+#define MEASURED 8
 
 /* The histogram is exact up to 16, then has 16 bins for each power of two. */
 #define BINS_LOG 4
@@ -49,15 +53,17 @@ struct HcMrcSamples {
     sqlite3_int64 entries; /* the size of the cache that `horizon` belongs to */
     sqlite3_int64 reads;   /* sampled */
     double rate;           /* R */
+    double weight;         /* 1/R */
     double counted;        /* sum of the histogram and of the reads without a distance */
     double bins[BINS * OCTAVES];
     uint32_t horizon; /* followed keys with more others behind them are dropped */
     uint32_t count;   /* followed keys */
     uint32_t next;    /* position */
     uint32_t oldest;  /* no position before this one is taken */
-    uint32_t dither;
-    uint16_t free;           /* chain of free samples */
-    uint16_t in_word[WORDS]; /* taken positions */
+    uint32_t random;
+    uint16_t free;             /* chain of free samples */
+    uint16_t in_group[GROUPS]; /* taken positions */
+    uint16_t in_word[WORDS];
     uint64_t taken[WORDS];
     uint16_t slots[SLOTS]; /* first sample of the chain */
     uint16_t chain[SAMPLES];
@@ -77,16 +83,18 @@ void hc_mrc_clear(HcMrc *mrc) {
 
 /* ---------------------------------------------------------- the time line */
 
+/* Set bits, counted in pairs, fours, eights; the product adds up the eights. */
 static uint32_t bits(uint64_t word) {
-    uint32_t count = 0;
-    for (; word; word &= word - 1)
-        count++;
-    return count;
+    word -= word >> 1 & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (uint32_t)(word * 0x0101010101010101u >> 56);
 }
 
 static void take(HcMrcSamples *samples, uint32_t position, uint16_t sample) {
     samples->taken[position / 64] |= (uint64_t)1 << position % 64;
     samples->in_word[position / 64]++;
+    samples->in_group[position / 64 / GROUP]++;
     samples->owner[position] = sample;
     samples->position[sample] = (uint16_t)position;
 }
@@ -94,19 +102,23 @@ static void take(HcMrcSamples *samples, uint32_t position, uint16_t sample) {
 static void untake(HcMrcSamples *samples, uint32_t position) {
     samples->taken[position / 64] &= ~((uint64_t)1 << position % 64);
     samples->in_word[position / 64]--;
+    samples->in_group[position / 64 / GROUP]--;
 }
 
 static int is_taken(const HcMrcSamples *samples, uint32_t position) {
     return (int)(samples->taken[position / 64] >> position % 64 & 1);
 }
 
-/* Taken positions behind that one. From the end: most distances are short. */
+/* Taken positions behind that one. */
 static uint32_t behind(const HcMrcSamples *samples, uint32_t position) {
-    uint32_t count = 0, word = position / 64;
-    for (uint32_t i = samples->next / 64; i > word; i--)
-        count += samples->in_word[i];
+    uint32_t word = position / 64, group = word / GROUP;
     /* Shifted twice: by 64 is undefined. */
-    return count + bits(samples->taken[word] >> position % 64 >> 1);
+    uint32_t count = bits(samples->taken[word] >> position % 64 >> 1);
+    while (++word % GROUP)
+        count += samples->in_word[word];
+    while (++group < GROUPS)
+        count += samples->in_group[group];
+    return count;
 }
 
 static void close_ranks(HcMrcSamples *samples) {
@@ -172,6 +184,7 @@ static void set_horizon(HcMrcSamples *samples, sqlite3_int64 entries) {
 static void set_rate(HcMrc *mrc, double rate) {
     HcMrcSamples *samples = mrc->samples;
     samples->rate = rate;
+    samples->weight = 1 / rate;
     mrc->skipped = (uint32_t)((1 - rate) * 4294967296.0);
     for (uint32_t position = samples->oldest; position < samples->next; position++) {
         uint16_t sample = samples->owner[position];
@@ -196,12 +209,23 @@ static double bin_begin(int bin) {
     return (double)((uint64_t)(bin - shift * BINS) << shift);
 }
 
-/* So many others among the sampled: it may be any distance that is as likely, not always the least. */
-static void count_distance(HcMrcSamples *samples, uint32_t others) {
-    samples->dither += 2654435769u; /* the golden ratio: even steps through all fractions */
-    double fraction = (double)samples->dither / 4294967296.0;
-    int bin = bin_of((uint64_t)((others + fraction) / samples->rate));
-    samples->bins[bin < BINS * OCTAVES ? bin : BINS * OCTAVES - 1] += 1 / samples->rate;
+/*
+** A read with so many others behind it, among the followed. It counts as any of
+** the distances that are as likely, not always as the least. While not all keys
+** are followed only one read of MEASURED is counted, for that many: to look for
+** the distance is most of the work.
+*/
+static void count_distance(HcMrcSamples *samples, uint16_t sample) {
+    double weight = samples->weight;
+    samples->random = samples->random * 1664525 + 1013904223; /* Knuth and Lewis; the upper bits are random */
+    if (samples->reads >= FULL_READS) {
+        if (samples->random >> 16 & (MEASURED - 1))
+            return;
+        weight *= MEASURED;
+    }
+    double fraction = (double)samples->random / 4294967296.0;
+    int bin = bin_of((uint64_t)((behind(samples, samples->position[sample]) + fraction) * samples->weight));
+    samples->bins[bin < BINS * OCTAVES ? bin : BINS * OCTAVES - 1] += weight;
 }
 
 /* ------------------------------------------------------------------ reads */
@@ -221,7 +245,7 @@ static int begin(HcMrc *mrc, sqlite3_int64 entries) {
         samples->chain[i] = (uint16_t)(i + 1);
     mrc->samples = samples;
     mrc->reads = 1; /* the present one */
-    samples->rate = 1;
+    samples->rate = samples->weight = 1;
     set_horizon(samples, entries);
     return 1;
 }
@@ -238,9 +262,9 @@ void hc_mrc_sample(HcMrc *mrc, uint32_t hash, sqlite3_int64 entries) {
     if (samples->next == POSITIONS)
         close_ranks(samples);
     uint16_t sample = find(samples, hash);
-    samples->counted += 1 / samples->rate;
+    samples->counted += samples->weight;
     if (sample != NONE) {
-        count_distance(samples, behind(samples, samples->position[sample]));
+        count_distance(samples, sample);
         untake(samples, samples->position[sample]);
     } else {
         if (samples->count == samples->horizon && samples->horizon < SAMPLES)
@@ -259,11 +283,13 @@ double hc_mrc_ratio(const HcMrc *mrc, sqlite3_int64 entries) {
     const HcMrcSamples *samples = mrc->samples;
     if (!samples)
         return -1;
-    double room = (double)entries, hits = (double)mrc->reads - samples->counted;
+    double room = (double)entries, reads = (double)mrc->reads, missed = reads - samples->counted;
+    double expected = (missed < 0 ? -missed : missed) / reads * room;
+    double hits = missed * expected / (1 + expected);
     for (int i = 0; i < BINS * OCTAVES && bin_begin(i) < room; i++) {
-        double begin_at = bin_begin(i), end = bin_begin(i + 1);
-        hits += samples->bins[i] * (room >= end ? 1 : (room - begin_at) / (end - begin_at));
+        double from = bin_begin(i), to = bin_begin(i + 1);
+        hits += samples->bins[i] * (room >= to ? 1 : (room - from) / (to - from));
     }
-    double ratio = hits / (double)mrc->reads;
+    double ratio = hits / reads;
     return ratio < 0 ? 0 : ratio > 1 ? 1 : ratio;
 }
