@@ -23,7 +23,7 @@
 #define WORST_LOSS (-2.0)
 #define MRC_ERROR 0.02
 /* Points that the extension's s3fifo, whose ghost is made of sets, may be away from one with a queue. */
-#define GHOST_TOLERANCE 0.5
+#define GHOST_TOLERANCE 1.0
 
 static int passed, failed;
 
