@@ -351,6 +351,9 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
     HcEntry *entry = blind ? NULL : l1_candidate(cache, key, hash, look->now);
     look->entry = NULL;
     look->tier = 0;
+    /* Here and not where gets are counted: its memory is on the way while coherence asks. */
+    if (look->purpose != HC_PEEK)
+        hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
     if (entry && cache->options.coherence == HC_COHERENCE_STRICT && !hc_coherence_fresh(&cache->coherence)) {
         HcMeta meta;
         char *message = NULL;
@@ -379,7 +382,6 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
 done:
     if (look->purpose != HC_PEEK) {
         cache->stats.gets++;
-        hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
         if (!look->entry)
             cache->stats.misses++;
         else if (look->tier == 1)

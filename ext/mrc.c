@@ -34,20 +34,27 @@
 
 #define SAMPLES 4096
 #define POSITIONS 8192
-#define SLOTS 4096 /* power of two */
+#define SLOTS 1024 /* power of two; few, to stay in the processor's cache */
 #define WORDS (POSITIONS / 64)
 #define GROUP 16 /* words */
 #define GROUPS (WORDS / GROUP)
 #define NONE UINT16_MAX
 
 #define FULL_READS 65536
-#define PART 0.25
+#define PART (1 / 6.0)
 #define MEASURED 8
 
 /* The histogram is exact up to 16, then has 16 bins for each power of two. */
 #define BINS_LOG 4
 #define BINS (1 << BINS_LOG)
 #define OCTAVES 40
+
+/* A followed key; small, so that a read touches one cache line of it. */
+typedef struct HcMrcKey {
+    uint32_t hash;
+    uint16_t chain; /* next one of the same slot, or free one */
+    uint16_t position;
+} HcMrcKey;
 
 struct HcMrcSamples {
     sqlite3_int64 entries; /* the size of the cache that `horizon` belongs to */
@@ -66,10 +73,7 @@ struct HcMrcSamples {
     uint16_t in_word[WORDS];
     uint64_t taken[WORDS];
     uint16_t slots[SLOTS]; /* first sample of the chain */
-    uint16_t chain[SAMPLES];
-    /* From here on it need not be zero at first. */
-    uint16_t position[SAMPLES];
-    uint32_t hash[SAMPLES];
+    HcMrcKey keys[SAMPLES];
     uint16_t owner[POSITIONS]; /* sample, where the position is taken */
 };
 
@@ -96,7 +100,7 @@ static void take(HcMrcSamples *samples, uint32_t position, uint16_t sample) {
     samples->in_word[position / 64]++;
     samples->in_group[position / 64 / GROUP]++;
     samples->owner[position] = sample;
-    samples->position[sample] = (uint16_t)position;
+    samples->keys[sample].position = (uint16_t)position;
 }
 
 static void untake(HcMrcSamples *samples, uint32_t position) {
@@ -141,30 +145,42 @@ static uint16_t *slot_of(HcMrcSamples *samples, uint32_t hash) {
 
 static uint16_t find(HcMrcSamples *samples, uint32_t hash) {
     uint16_t sample = *slot_of(samples, hash);
-    while (sample != NONE && samples->hash[sample] != hash)
-        sample = samples->chain[sample];
+    while (sample != NONE && samples->keys[sample].hash != hash)
+        sample = samples->keys[sample].chain;
     return sample;
 }
 
-static uint16_t add(HcMrcSamples *samples, uint32_t hash) {
-    uint16_t sample = samples->free, *slot = slot_of(samples, hash);
-    samples->free = samples->chain[sample];
-    samples->hash[sample] = hash;
-    samples->chain[sample] = *slot;
+static void link_in(HcMrcSamples *samples, uint16_t sample) {
+    uint16_t *slot = slot_of(samples, samples->keys[sample].hash);
+    samples->keys[sample].chain = *slot;
     *slot = sample;
+}
+
+static uint16_t add(HcMrcSamples *samples, uint32_t hash) {
+    uint16_t sample = samples->free;
+    samples->free = samples->keys[sample].chain;
+    samples->keys[sample].hash = hash;
+    link_in(samples, sample);
     samples->count++;
     return sample;
 }
 
+/* All from number `first` on are free. */
+static void make_free(HcMrcSamples *samples, uint16_t first) {
+    samples->free = first;
+    for (uint16_t i = first; i < SAMPLES; i++)
+        samples->keys[i].chain = (uint16_t)(i + 1);
+}
+
 static void drop(HcMrcSamples *samples, uint16_t sample) {
-    uint16_t *link = slot_of(samples, samples->hash[sample]);
+    uint16_t *link = slot_of(samples, samples->keys[sample].hash);
     while (*link != sample)
-        link = &samples->chain[*link];
-    *link = samples->chain[sample];
-    samples->chain[sample] = samples->free;
+        link = &samples->keys[*link].chain;
+    *link = samples->keys[sample].chain;
+    samples->keys[sample].chain = samples->free;
     samples->free = sample;
     samples->count--;
-    untake(samples, samples->position[sample]);
+    untake(samples, samples->keys[sample].position);
 }
 
 static void drop_oldest(HcMrcSamples *samples) {
@@ -181,16 +197,27 @@ static void set_horizon(HcMrcSamples *samples, sqlite3_int64 entries) {
         drop_oldest(samples);
 }
 
+/* Those that stay move together: few cache lines for few keys. */
 static void set_rate(HcMrc *mrc, double rate) {
     HcMrcSamples *samples = mrc->samples;
     samples->rate = rate;
     samples->weight = 1 / rate;
     mrc->skipped = (uint32_t)((1 - rate) * 4294967296.0);
-    for (uint32_t position = samples->oldest; position < samples->next; position++) {
-        uint16_t sample = samples->owner[position];
-        if (is_taken(samples, position) && samples->hash[sample] < mrc->skipped)
-            drop(samples, sample);
+    memset(samples->slots, 0xff, sizeof samples->slots);
+    uint16_t kept = 0;
+    for (uint16_t sample = 0; sample < SAMPLES; sample++) {
+        HcMrcKey key = samples->keys[sample];
+        if (!is_taken(samples, key.position) || samples->owner[key.position] != sample)
+            continue; /* a free one */
+        untake(samples, key.position);
+        if (key.hash >= mrc->skipped) {
+            samples->keys[kept].hash = key.hash;
+            take(samples, key.position, kept);
+            link_in(samples, kept++);
+        }
     }
+    samples->count = kept;
+    make_free(samples, kept);
     set_horizon(samples, samples->entries);
 }
 
@@ -224,7 +251,7 @@ static void count_distance(HcMrcSamples *samples, uint16_t sample) {
         weight *= MEASURED;
     }
     double fraction = (double)samples->random / 4294967296.0;
-    int bin = bin_of((uint64_t)((behind(samples, samples->position[sample]) + fraction) * samples->weight));
+    int bin = bin_of((uint64_t)((behind(samples, samples->keys[sample].position) + fraction) * samples->weight));
     samples->bins[bin < BINS * OCTAVES ? bin : BINS * OCTAVES - 1] += weight;
 }
 
@@ -239,10 +266,9 @@ static int begin(HcMrc *mrc, sqlite3_int64 entries) {
         mrc->skipped = UINT32_MAX;
         return 0;
     }
-    memset(samples, 0, offsetof(HcMrcSamples, slots));
+    memset(samples, 0, sizeof *samples);
     memset(samples->slots, 0xff, sizeof samples->slots);
-    for (int i = 0; i < SAMPLES; i++)
-        samples->chain[i] = (uint16_t)(i + 1);
+    make_free(samples, 0);
     mrc->samples = samples;
     mrc->reads = 1; /* the present one */
     samples->rate = samples->weight = 1;
@@ -265,7 +291,7 @@ void hc_mrc_sample(HcMrc *mrc, uint32_t hash, sqlite3_int64 entries) {
     samples->counted += samples->weight;
     if (sample != NONE) {
         count_distance(samples, sample);
-        untake(samples, samples->position[sample]);
+        untake(samples, samples->keys[sample].position);
     } else {
         if (samples->count == samples->horizon && samples->horizon < SAMPLES)
             drop_oldest(samples);
