@@ -68,7 +68,7 @@ $(BUILD)/flags: always
 
 # ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include
 
-SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c))
+SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c tests/trace/replay.c))
 MODEL   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
 BENCH   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
 CLOCK   := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))

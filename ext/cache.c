@@ -37,6 +37,7 @@ void hc_cache_free(HcCache *cache) {
     if (!cache)
         return;
     hc_l1_clear(&cache->l1);
+    hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
     hc_l2_free(&cache->l2);
     sqlite3_free(cache->options_text);
@@ -144,6 +145,7 @@ int hc_cache_tolerates(HcCache *cache, int rc, int always) {
 /* --------------------------------------------------------------- meta row */
 
 static void apply_limits(HcCache *cache) {
+    hc_l1_policy(&cache->l1, cache->options.eviction == HC_EVICTION_S3FIFO ? &hc_eviction_s3fifo : &hc_eviction_lru);
     hc_l1_limit(&cache->l1, cache->options.l1_entries, cache->options.l1_bytes);
 }
 
@@ -335,6 +337,9 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
     HcEntry *entry = blind ? NULL : hc_cache_candidate(cache, key, hash, look->now);
     look->entry = NULL;
     look->tier = 0;
+    /* Here and not where gets are counted: its memory is on the way while coherence asks. */
+    if (look->purpose != HC_PEEK)
+        hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
     if (entry && cache->options.coherence == HC_COHERENCE_STRICT &&
         !hc_coherence_fresh(&cache->coherence, look->reading)) {
         HcMeta meta;

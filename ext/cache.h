@@ -27,6 +27,7 @@
 #include "connection.h"
 #include "l1.h"
 #include "l2.h"
+#include "mrc.h"
 #include "options.h"
 #include "stats.h"
 #include "transaction.h"
@@ -46,6 +47,7 @@ struct HcCache {
     HcOptions options;
     char *options_text; /* as in the meta row; NULL: not read yet */
     HcStats stats;
+    HcMrc mrc;
     char *last_error;   /* of the last l2_error, NULL if there was none */
     double purge_after; /* Unix time before which no row is known to expire */
     int dirty_reads;    /* PRAGMA read_uncommitted is on: what L2 shows may never be committed */

@@ -36,6 +36,8 @@ int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_rout
         if (rc == SQLITE_OK)
             rc = hc_stats_table_register(connection);
         if (rc == SQLITE_OK)
+            rc = hc_mrc_table_register(connection);
+        if (rc == SQLITE_OK)
             rc = hc_functions_register(connection);
     }
     hc_connection_release(connection);

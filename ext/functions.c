@@ -255,6 +255,7 @@ static void function_reset_stats(sqlite3_context *context, int argc, sqlite3_val
     if (cache) {
         memset(&cache->stats, 0, sizeof cache->stats);
         cache->l1.evicted = 0;
+        hc_mrc_clear(&cache->mrc);
         sqlite3_free(cache->last_error);
         cache->last_error = NULL;
     }

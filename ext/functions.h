@@ -17,4 +17,7 @@ void hc_figure_result(HcCache *cache, int figure, sqlite3_int64 entries, sqlite3
 /* stats_table.c */
 int hc_stats_table_register(HcConnection *connection);
 
+/* mrc_table.c */
+int hc_mrc_table_register(HcConnection *connection);
+
 #endif

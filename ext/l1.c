@@ -103,8 +103,10 @@ int hc_l1_remove_hash(HcL1 *l1, uint32_t hash) {
 static void evict(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes) {
     while (l1->count > entries || l1->bytes > bytes) {
         HcEntry *victim = l1->policy->victim(l1);
-        if (!victim)
+        if (!victim) {
+            l1->policy->drain(l1);
             break;
+        }
         hc_l1_remove(l1, victim);
         l1->evicted++;
     }
@@ -140,6 +142,18 @@ int hc_l1_insert(HcL1 *l1, HcEntry *entry) {
     return 1;
 }
 
+void hc_l1_policy(HcL1 *l1, const HcPolicy *policy) {
+    if (policy == l1->policy)
+        return;
+    HcEntry *entry = l1->policy->drain(l1);
+    l1->policy = policy;
+    while (entry) {
+        HcEntry *newer = entry->newer;
+        policy->insert(l1, entry);
+        entry = newer;
+    }
+}
+
 void hc_l1_limit(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes) {
     int smaller = bytes < l1->limit_bytes;
     l1->limit_entries = entries;
@@ -163,6 +177,7 @@ sqlite3_int64 hc_l1_clear(HcL1 *l1) {
         while (l1->slots[i])
             hc_l1_remove(l1, l1->slots[i]);
     }
+    l1->policy->drain(l1);
     sqlite3_free(l1->slots);
     l1->slots = NULL;
     l1->slot_count = 0;
@@ -170,7 +185,7 @@ sqlite3_int64 hc_l1_clear(HcL1 *l1) {
 }
 
 int hc_l1_verify(const HcL1 *l1) {
-    sqlite3_int64 count = 0, bytes = 0;
+    sqlite3_int64 count = 0, bytes = hc_ghost_bytes(l1);
     for (uint32_t i = 0; l1->slots && i < l1->slot_count; i++) {
         for (const HcEntry *entry = l1->slots[i]; entry; entry = entry->chain) {
             if ((entry->hash & (l1->slot_count - 1)) != i || entry->references == 0)

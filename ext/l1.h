@@ -26,7 +26,7 @@
 typedef struct HcEntry HcEntry;
 struct HcEntry {
     HcEntry *chain; /* next entry of the same slot of the hash table */
-    HcEntry *older; /* links of the eviction policy's queue */
+    HcEntry *older; /* links of the eviction policy's queue that it is in */
     HcEntry *newer;
     double deadline;     /* Unix time at which the entry expires */
     double filled;       /* Unix time at which it was read from or written to L2 */
@@ -52,23 +52,34 @@ struct HcEntry {
 
 typedef struct HcPolicy HcPolicy;
 
+/* A queue of the eviction policy. */
+typedef struct HcQueue {
+    HcEntry *oldest, *newest;
+    sqlite3_int64 count;
+} HcQueue;
+
 typedef struct HcL1 {
     HcEntry **slots; /* power of two of them; NULL until the first entry */
     uint32_t slot_count;
     uint64_t seed; /* of the hash: chosen keys cannot collide on purpose */
     sqlite3_int64 count;
-    sqlite3_int64 bytes; /* all memory of the entries, see hc_entry_bytes() */
+    sqlite3_int64 bytes; /* all memory of the entries, see hc_entry_bytes(), and of the policy */
     sqlite3_int64 limit_entries;
     sqlite3_int64 limit_bytes;
     sqlite3_int64 evicted; /* entries that the limits pushed out */
     const HcPolicy *policy;
-    HcEntry *oldest, *newest; /* the queue of the policy */
+    HcQueue queue;   /* of lru; of s3fifo, the main one */
+    HcQueue small;   /* of s3fifo */
+    uint32_t *ghost; /* of s3fifo: hashes of keys that it evicted unread; NULL = none */
+    uint32_t ghost_sets;
 } HcL1;
 
 /* Takes no memory. */
 void hc_l1_init(HcL1 *l1, const HcPolicy *policy, uint64_t seed);
 /* Empties the L1; returns how many entries there were. It can be used again. */
 sqlite3_int64 hc_l1_clear(HcL1 *l1);
+/* Another policy takes over: all entries stay, in the order in which the old one would evict them. */
+void hc_l1_policy(HcL1 *l1, const HcPolicy *policy);
 /* New limits hold when it returns. */
 void hc_l1_limit(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes);
 /* Checks counts, links and slots against each other; 1 = all right. For tests. */

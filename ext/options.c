@@ -4,7 +4,7 @@
 #include "clock.h"
 #include "options.h"
 
-static const char *const eviction_words[] = {"lru", NULL};
+static const char *const eviction_words[] = {"lru", "s3fifo", NULL};
 static const char *const coherence_words[] = {"strict", "relaxed", NULL};
 static const char *const on_error_words[] = {"fail", "degrade", NULL};
 static const char *const clock_words[] = {"local", "caller", NULL};
@@ -27,7 +27,7 @@ const HcOption hc_option_list[] = {
     {"l1_bytes", HC_OPTION_SIZE, AT(l1_bytes), 0, BYTES_MAX, "32M", NULL, BYTES},
     {"l2_entries", HC_OPTION_COUNT, AT(l2_entries), 0, ENTRIES_MAX, "0", NULL, ENTRIES ", 0 = no limit"},
     {"l2_bytes", HC_OPTION_SIZE, AT(l2_bytes), 0, BYTES_MAX, "0", NULL, BYTES ", 0 = no limit"},
-    {"eviction", HC_OPTION_CHOICE, AT(eviction), 0, 0, "lru", eviction_words, "lru"},
+    {"eviction", HC_OPTION_CHOICE, AT(eviction), 0, 0, "lru", eviction_words, "lru or s3fifo"},
     {"coherence", HC_OPTION_CHOICE, AT(coherence), 0, 0, "strict", coherence_words, "strict or relaxed"},
     {"jitter", HC_OPTION_REAL, AT(jitter), 0, 0.5, "0", NULL, "a fraction from 0 to 0.5"},
     {"grace", HC_OPTION_REAL, AT(grace), 0, SECONDS_MAX, "0", NULL, SECONDS},

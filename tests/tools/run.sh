@@ -11,7 +11,7 @@ DIST=${DIST:-dist}
 WRAP=${WRAP:-}
 SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
-all="library contract unit slt tcl model docs"
+all="library contract unit trace slt tcl model docs"
 
 
 # Thousands of small databases: on a disk most of the time would go to fsync().
@@ -50,6 +50,11 @@ suite() {
             echo "$(basename "$program"):"
             run $WRAP "$BUILD/${program#tests/}"
         done
+        ;;
+    trace)
+        set -- --csv sql/data/apache10k.csv
+        [ -z "$SOAK" ] || set -- "$@" "${TRACES:-../shared/traces}"/*.txt.gz
+        run "$BUILD/trace/replay" --extension "$DIST/hybrid_cache" "$@"
         ;;
     slt)
         run $WRAP "$BUILD/slt/slt" --extension "$DIST/hybrid_cache" --mode "$SLT_MODES" tests/slt

@@ -550,10 +550,10 @@ static void test_verify(void) {
     l1.limit_bytes = l1.bytes - 1;
     CHECK(!hc_l1_verify(&l1));
     l1.limit_bytes = PLENTY;
-    HcEntry *newest = l1.newest;
-    l1.newest = newest->older;
+    HcEntry *newest = l1.queue.newest;
+    l1.queue.newest = newest->older;
     CHECK(!hc_l1_verify(&l1));
-    l1.newest = newest;
+    l1.queue.newest = newest;
     newest->older->newer = NULL;
     CHECK(!hc_l1_verify(&l1));
     newest->older->newer = newest;

@@ -19,7 +19,7 @@ static HcL1 new_lru(sqlite3_int64 entries) {
 static const char *order(const HcL1 *l1) {
     static char letters[64];
     int n = 0;
-    for (const HcEntry *entry = l1->oldest; entry && n < 63; entry = entry->newer) {
+    for (const HcEntry *entry = l1->queue.oldest; entry && n < 63; entry = entry->newer) {
         HcValue key;
         hc_entry_key(entry, &key);
         letters[n++] = (char)('A' + key.i);
@@ -168,7 +168,7 @@ static void test_traces(void) {
             sound(&l1);
             /* To the entry, and in its order. */
             int last = 0, count = 0;
-            for (const HcEntry *entry = l1.oldest; entry && count <= simulator.count; entry = entry->newer, count++) {
+            for (const HcEntry *entry = l1.queue.oldest; entry && count <= simulator.count; entry = entry->newer, count++) {
                 HcValue key;
                 hc_entry_key(entry, &key);
                 CHECK(simulator.used[key.i] > last);

@@ -106,6 +106,7 @@ static const struct {
     {"l2_bytes='1M'", "1048576"},
     {"eviction=lru", "lru"},
     {"eviction='LRU'", "lru"},
+    {"eviction=s3fifo", "s3fifo"},
     {"eviction=fifo", NULL},
     {"eviction=lruu", NULL},
     {"eviction=lr", NULL},
