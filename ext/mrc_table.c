@@ -91,7 +91,9 @@ static int mrc_close(sqlite3_vtab_cursor *base) {
 static void fill(MrcCursor *cursor, HcCache *cache) {
     static const double thirds[] = {1, 1.2599210498948732, 1.5874010519681994};
     sqlite3_int64 entries, bytes, last = 0;
-    hc_cache_tolerates(cache, hc_cache_enter(cache), 1);
+    char *message = NULL;
+    hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
+    sqlite3_free(message);
     /* Looks at the meta row: another connection may have changed the options. */
     hc_cache_l2_counters(cache, &entries, &bytes);
     for (int i = 0; i < STEPS; i++) {
