@@ -168,7 +168,8 @@ static void test_traces(void) {
             sound(&l1);
             /* To the entry, and in its order. */
             int last = 0, count = 0;
-            for (const HcEntry *entry = l1.queue.oldest; entry && count <= simulator.count; entry = entry->newer, count++) {
+            for (const HcEntry *entry = l1.queue.oldest; entry && count <= simulator.count;
+                 entry = entry->newer, count++) {
                 HcValue key;
                 hc_entry_key(entry, &key);
                 CHECK(simulator.used[key.i] > last);
