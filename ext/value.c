@@ -76,7 +76,8 @@ static int begins_with_mark(const HcValue *value) {
 static char *marked_copy(const HcValue *value) {
     char *copy = sqlite3_malloc64((sqlite3_uint64)value->n + 2);
     if (copy) {
-        memcpy(copy, "\xff\xfe", 2);
+        copy[0] = (char)0xff;
+        copy[1] = (char)0xfe;
         memcpy(copy + 2, value->data, value->n);
     }
     return copy;
