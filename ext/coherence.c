@@ -10,6 +10,7 @@ void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const char *schema) 
     memset(coherence, 0, sizeof *coherence);
     coherence->db = db;
     coherence->schema = schema;
+    coherence->control = sqlite3_stricmp(schema, "main") == 0 ? NULL : schema;
 }
 
 void hc_coherence_unknow(HcCoherence *coherence) {
@@ -21,7 +22,7 @@ void hc_coherence_unknow(HcCoherence *coherence) {
 
 static unsigned data_version(HcCoherence *coherence) {
     unsigned version = 0;
-    sqlite3_file_control(coherence->db, coherence->schema, SQLITE_FCNTL_DATA_VERSION, &version);
+    sqlite3_file_control(coherence->db, coherence->control, SQLITE_FCNTL_DATA_VERSION, &version);
     return version;
 }
 
@@ -34,7 +35,7 @@ void hc_coherence_doubt(HcCoherence *coherence) {
 
 static sqlite3_file *file_of(HcCoherence *coherence, int op) {
     sqlite3_file *file = NULL;
-    if (sqlite3_file_control(coherence->db, coherence->schema, op, &file) != SQLITE_OK || !file || !file->pMethods)
+    if (sqlite3_file_control(coherence->db, coherence->control, op, &file) != SQLITE_OK || !file || !file->pMethods)
         return NULL;
     return file;
 }
@@ -116,7 +117,7 @@ static void choose_signal(HcCoherence *coherence) {
         coherence->signal = HC_SIGNAL_PRIVATE;
         return;
     }
-    sqlite3_file_control(coherence->db, coherence->schema, SQLITE_FCNTL_VFS_POINTER, &vfs);
+    sqlite3_file_control(coherence->db, coherence->control, SQLITE_FCNTL_VFS_POINTER, &vfs);
     if (!vfs || !is_builtin_vfs(vfs->zName) || !read_counter(file, &token))
         return;
     /* DETACH and ATTACH put another file behind the same name; on such a host nothing would tell. */

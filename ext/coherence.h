@@ -53,7 +53,8 @@ typedef union HcToken {
 
 typedef struct HcCoherence {
     sqlite3 *db;
-    const char *schema; /* borrowed from the L2 */
+    const char *schema;  /* borrowed from the L2 */
+    const char *control; /* the same for sqlite3_file_control(), which finds "main" faster as NULL */
 
     int known; /* 1 = what follows was read from the meta row */
     sqlite3_int64 store;

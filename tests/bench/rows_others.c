@@ -420,12 +420,16 @@ static void run_crowd(Throughput *throughput, int round, Job *job, int workers, 
 }
 
 static void report_crowd(const char *what, const char *unit, double *ours, double *plain, int rounds, Rule rule) {
+    double ratios[MOST_ROUNDS];
+    for (int i = 0; i < rounds; i++)
+        ratios[i] = ours[i] / plain[i];
     Figure peer = figure_of(plain, rounds);
     report(&(Line){.what = what,
                    .unit = unit,
                    .ours = figure_of(ours, rounds),
                    .peer_name = "plain table",
                    .peer = &peer,
+                   .ratio = figure_of(ratios, rounds).median,
                    .rule = rule,
                    .target = 1,
                    .charted = rule == RULE_MORE});
