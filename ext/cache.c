@@ -1,5 +1,5 @@
 /*
-** cache.c: the two tiers as one. The only unit that knows both.
+** cache.c: the two tiers as one: life cycle, reading, the whole cache, transactions.
 */
 #include "cache_parts.h"
 #include "clock.h"

@@ -1,5 +1,5 @@
 /*
-** cache.h: the two tiers as one. The only unit that knows both.
+** cache.h: the two tiers as one. Only the files of the cache know both.
 **
 ** How a key is read, step by step, and what each step can fail with:
 **
@@ -104,7 +104,10 @@ double hc_cache_deadline(const HcCache *cache, const HcKey *key, double now, dou
 /* Seconds left as SQL shows them: 0 = never expires. */
 double hc_cache_ttl_left(double deadline, double now);
 
-/* SQLITE_OK with look->entry, or an L2 failure. `judge` is usually look->now. */
+/*
+** SQLITE_OK with look->entry, or an L2 failure. Entries are judged live as of `judge`: the
+** functions say look->now, the table hc_cache_judge(), which differs under clock=caller.
+*/
 int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look);
 
 /*

@@ -2,7 +2,6 @@
 ** cache_limits.c: what leaves L2 by itself: expired rows, and those beyond its limits.
 */
 #include "cache_parts.h"
-#include "clock.h"
 
 /* A write purges at most so many expired rows: enough to keep up, too few to be felt. */
 #define PURGE_PER_WRITE 4
@@ -54,7 +53,7 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
     int rc = hc_l2_open(&cache->l2, HC_L2_EXPIRED, &stmt);
     if (rc != SQLITE_OK)
         return rc;
-    /* One row more than is wanted, of any deadline: it tells when to look again. */
+    /* Two rows more than are wanted, of any deadline: `keep` may be among them, and one tells when to look again. */
     sqlite3_bind_double(stmt, 1, HC_AFTER_ALL);
     sqlite3_bind_int(stmt, 2, limit + 2);
     while ((rc = hc_l2_next(&cache->l2, HC_L2_EXPIRED, &row)) == SQLITE_ROW) {

@@ -80,7 +80,7 @@ typedef struct HcCoherence {
 void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const char *schema);
 /* Forgets what it knows of files: they may be gone (DETACH, schema reload). */
 void hc_coherence_unknow(HcCoherence *coherence);
-/* After a rollback: the next look compares again, whatever the signals say. */
+/* After a rollback, a connect, a commit that nobody vouches for: the next look compares again, whatever the signals say. */
 void hc_coherence_doubt(HcCoherence *coherence);
 
 /* Asked first at every look-up: 1 if the L1 must neither answer nor learn. `joined`: the cache takes part in the write. */

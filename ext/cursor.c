@@ -7,17 +7,16 @@
 ** | plan          | constraints                      | cost     | served by         |
 ** |---------------|----------------------------------|----------|-------------------|
 ** | key=          | key = ?, key IS ?, key IN        | 1        | L1, then L2       |
-** | key prefix    | key LIKE 'a%', key GLOB 'a*'     | 100 + n  | L2, index on key  |
-** | key range     | key < <= > >=, BETWEEN           | 200 + n  | L2, index on key  |
+** | key prefix    | key LIKE 'a%', key GLOB 'a*'     | 200      | L2, index on key  |
+** | key range     | key < <= > >=; both ends         | 4000; 400 | L2, index on key |
 ** | tag=          | tag = ?                          | 150      | L2, index on tag  |
-** | expires range | expires < <= > >=                | 300 + n  | L2, index         |
+** | expires range | expires < <= > >=                | 6000     | L2, index         |
 ** | scan          | none of them                     | 1000000  | L2                |
 **
 ** A constraint is taken only under the collation BINARY: key = 'A' COLLATE NOCASE
 ** arrives as a plain equality, and a look-up would silently miss 'a'. All but the
 ** equality are checked once more by SQLite.
 */
-#include "clock.h"
 #include "module.h"
 
 enum {
@@ -260,8 +259,6 @@ static int scan_start(HcCursor *cursor, int shape) {
         rc = sqlite3_bind_double(cursor->scan, 3, cursor->now);
     return rc;
 }
-
-static int scan_step(HcCursor *cursor);
 
 static int phase_start(HcCursor *cursor, int phase) {
     /* In order, whether the plan asks for it or not: that is what ends at the prefix. */

@@ -2,7 +2,7 @@
 ** extension.c: the entry point: version gate and registration, nothing else.
 **
 ** Registration is cheap and silent: no SQL, no I/O, no L1. Some hosts open a
-** connection for every request (DISTRIBUTED.md R2).
+** connection for every request, or one after every replicated write.
 */
 #include <sqlite3ext.h>
 SQLITE_EXTENSION_INIT1

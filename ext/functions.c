@@ -1,7 +1,6 @@
 /*
 ** functions.c: the SQL functions hybrid_cache_...().
 */
-#include "clock.h"
 #include "functions.h"
 
 #ifndef HC_VERSION

@@ -11,7 +11,7 @@
 **     +----------+----------------+-----------+-----------+
 **
 ** The value comes first so that the address SQLite hands back when it is done
-** with a result leads to the header (hc_entry_release_value). The two NULs end
+** with a result leads to the header (release_value in l1.c). The two NULs end
 ** text in either encoding, so that SQLite need not copy it to terminate it.
 **
 ** References are counted: a hit hands its bytes to SQLite without copying, and

@@ -57,7 +57,6 @@ typedef enum HcStatement {
     HC_L2_REWRITE, /* the same but key and tag, whose indexes are left alone then */
     HC_L2_TOUCH,   /* all but the value */
     HC_L2_EXTEND,  /* the same but key and tag */
-    HC_L2_USE,     /* the use bit, by key */
     HC_L2_UNUSE,   /* the use bit off, by id */
     HC_L2_DELETE,
     HC_L2_CLEAR,
@@ -118,7 +117,7 @@ static inline int hc_l2_expired(const HcL2 *l2) {
 }
 /* Resets it and drops what it borrowed. Harmless where it is not open. */
 void hc_l2_close(HcL2 *l2, HcStatement id);
-/* open, step once to the end, close: for writes bound in between. */
+/* Steps once and closes, for writes: hc_l2_open and the bindings come first. */
 int hc_l2_run(HcL2 *l2, HcStatement id);
 
 /*

@@ -209,14 +209,19 @@ int hc_maintenance_rebuild(HcCache *cache, char **message) {
     HcMeta meta;
     HcTransaction *transaction = &cache->transaction;
     int rc = rebuild_meta(cache, &meta, message);
+    if (rc == SQLITE_OK)
+        rc = rebuild_indexes(cache);
+    if ((rc & 0xff) == SQLITE_CORRUPT && !*message)
+        *message =
+            sqlite3_mprintf("hybrid_cache: the storage of \"%w\" is missing and cannot be rebuilt: DROP TABLE and "
+                            "create it anew",
+                            cache->name);
     if (rc != SQLITE_OK)
         return rc;
     /* What this transaction has not written yet must not get lost: its version goes into the new one. */
     uint64_t version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, HC_REBUILT);
     transaction->joined = 0;
-    rc = rebuild_indexes(cache);
-    if (rc == SQLITE_OK)
-        rc = hc_cache_join(cache, message);
+    rc = hc_cache_join(cache, message);
     if (rc == SQLITE_OK) {
         HcState *state = &transaction->state;
         state->entries = state->bytes = state->hand = 0;

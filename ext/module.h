@@ -31,7 +31,7 @@ struct HcCursor {
     sqlite3_stmt *scan;
     HcRow row;    /* a scan: the present row, borrowed from the statement */
     int phase;    /* a prefix scan: which part of the key order it is in */
-    char *prefix; /* lower-case prefix; texts beyond it end the phase */
+    char *prefix; /* of LIKE in lower case; then the letter L or G, which prefix_n does not count */
     int prefix_n;
 };
 

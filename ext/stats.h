@@ -6,7 +6,7 @@
 
 #include "host.h"
 
-/* One number an event; each is incremented in one place. Activity of this connection. */
+/* One number an event: the activity of this connection. */
 typedef struct HcStats {
     sqlite3_int64 gets; /* look-ups by key = l1_hits + l2_hits + misses */
     sqlite3_int64 l1_hits;

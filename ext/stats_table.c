@@ -7,7 +7,6 @@
 ** Eponymous and read-only. Columns: schema, name, the figures of stats.c, and
 ** hidden the argument. Reading it writes nothing.
 */
-#include "clock.h"
 #include "functions.h"
 
 enum { COLUMN_SCHEMA, COLUMN_NAME, COLUMN_FIRST_FIGURE };

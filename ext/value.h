@@ -50,7 +50,7 @@ int hc_key_equal(const HcKey *a, int class, const void *data, uint32_t n);
 uint64_t hc_key_hash(const HcKey *key, uint64_t seed);
 /* Of a value's type and bytes. */
 uint64_t hc_value_hash(const HcValue *value, uint64_t seed);
-/* Of a few words: the chained version of coherence.h and seeds are made with it. */
+/* Of a few words: the chained version of coherence.h and the checksum of a row are made with it. */
 uint64_t hc_mix(uint64_t a, uint64_t b);
 
 #endif
