@@ -308,7 +308,7 @@ static int scan_step(HcCursor *cursor) {
             if (!past)
                 return SQLITE_OK;
         } else if (rc != SQLITE_DONE) {
-            return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+            return hc_l2_failure(&cache->l2, rc);
         }
         /* Texts that ran to their end, and not just past the prefix, went on into the blobs already. */
         if (cursor->phase != PHASE_NUMBERS && !past)

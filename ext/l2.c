@@ -89,7 +89,7 @@ void hc_l2_free(HcL2 *l2) {
 ** table makes them wrong. Newer hosts (seen: 3.53) leave the read transaction open
 ** in which they found that out; a read that succeeds ends it.
 */
-static int failure(HcL2 *l2, int rc) {
+int hc_l2_failure(HcL2 *l2, int rc) {
     if (rc != SQLITE_ERROR)
         return rc;
     char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master LIMIT 1", l2->schema);
@@ -104,7 +104,7 @@ static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
     if (sql)
         rc = sqlite3_prepare_v3(l2->db, sql, -1, SQLITE_PREPARE_PERSISTENT | SQLITE_PREPARE_NO_VTAB, stmt, NULL);
     sqlite3_free(sql);
-    return failure(l2, rc);
+    return hc_l2_failure(l2, rc);
 }
 
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt) {
@@ -125,7 +125,7 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     int rc = sqlite3_step(l2->statements[id]);
     hc_l2_close(l2, id);
-    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : failure(l2, rc);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : hc_l2_failure(l2, rc);
 }
 
 /* ------------------------------------------------------------------ DDL */
@@ -289,7 +289,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         rc = SQLITE_CORRUPT_VTAB;
     }
     hc_l2_close(l2, HC_L2_META);
-    return failure(l2, rc);
+    return hc_l2_failure(l2, rc);
 }
 
 /*
@@ -301,7 +301,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
 int hc_l2_write_state(HcL2 *l2, const HcState *state) {
     unsigned char blob[STATE_BYTES];
     sqlite3_blob *handle = NULL;
-    char *table = sqlite3_mprintf("%s_meta", l2->name);
+    char *table = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[1]);
     int rc = table ? sqlite3_blob_open(l2->db, l2->schema, table, "state", 1, 1, &handle) : SQLITE_NOMEM;
     copy_state(state, blob);
     if (rc == SQLITE_OK && sqlite3_blob_bytes(handle) != STATE_BYTES)
@@ -310,7 +310,7 @@ int hc_l2_write_state(HcL2 *l2, const HcState *state) {
         rc = sqlite3_blob_write(handle, blob, STATE_BYTES, 0);
     int closed = sqlite3_blob_close(handle);
     sqlite3_free(table);
-    return failure(l2, rc == SQLITE_OK ? closed : rc);
+    return hc_l2_failure(l2, rc == SQLITE_OK ? closed : rc);
 }
 
 int hc_l2_write_options(HcL2 *l2, const char *options) {
@@ -393,7 +393,7 @@ int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row) {
         rc = read;
     }
     hc_l2_close(l2, id);
-    return failure(l2, rc);
+    return hc_l2_failure(l2, rc);
 }
 
 int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row) {
@@ -401,7 +401,10 @@ int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row)
     int rc = hc_l2_open(l2, find_or_head, &stmt);
     if (rc == SQLITE_OK)
         rc = hc_value_bind(stmt, 1, &key->form);
-    return rc == SQLITE_OK ? hc_l2_next(l2, find_or_head, row) : rc;
+    if (rc == SQLITE_OK)
+        return hc_l2_next(l2, find_or_head, row);
+    hc_l2_close(l2, find_or_head);
+    return rc;
 }
 
 static int bind_expires(sqlite3_stmt *stmt, int index, double expires) {

@@ -115,6 +115,8 @@ int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);
 static inline int hc_l2_expired(const HcL2 *l2) {
     return l2->statements[HC_L2_META] && hc_host_expired(l2->statements[HC_L2_META]);
 }
+/* The code of a failure of one of our statements: a missing or replaced shadow table is SQLITE_CORRUPT_VTAB. */
+int hc_l2_failure(HcL2 *l2, int rc);
 /* Resets it and drops what it borrowed. Harmless where it is not open. */
 void hc_l2_close(HcL2 *l2, HcStatement id);
 /* Steps once and closes, for writes: hc_l2_open and the bindings come first. */

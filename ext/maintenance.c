@@ -109,7 +109,7 @@ static int run(HcCache *cache, const char *format) {
     char *sql = sqlite3_mprintf(format, cache->l2.schema, cache->l2.name, cache->l2.schema, cache->l2.name);
     int rc = sql ? sqlite3_exec(cache->connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
     sqlite3_free(sql);
-    return rc == SQLITE_ERROR ? SQLITE_CORRUPT_VTAB : rc;
+    return hc_l2_failure(&cache->l2, rc);
 }
 
 /* The indexes from the rows. Of rows with one key, which only a damaged index lets in, the newest stays. */
