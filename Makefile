@@ -70,18 +70,20 @@ $(BUILD)/flags: always
 
 SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c tests/trace/replay.c))
 MODEL   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/model/model.c))
+FAULT   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/fault/fault.c))
 BENCH   := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/bench/bench.c))
 CLOCK   := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/testclock.c))
 LMDB    := $(shell printf '\043include <lmdb.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes)
 TESTING  = -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' $(if $(LMDB),-DBENCH_LMDB) -I$(BUILD) -Iext -Itests/lib
-tests: $(SINGLE) $(MODEL) $(CLOCK)
+tests: $(SINGLE) $(MODEL) $(FAULT) $(CLOCK)
 programs: tests $(BENCH)
 
 $(SINGLE): %: %.o
 $(MODEL): $(BUILD)/model/model.o $(BUILD)/model/worker.o
 $(BENCH): $(patsubst tests/%.c,$(BUILD)/%.o,$(wildcard tests/bench/*.c))
 $(BENCH): LDLIBS := $(if $(LMDB),-llmdb)
-$(SINGLE) $(MODEL) $(BENCH):
+$(FAULT): $(BUILD)/fault/fault.o $(BUILD)/fault/inject.o
+$(SINGLE) $(MODEL) $(FAULT) $(BENCH):
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm $(LDLIBS)
 
 $(BUILD)/%.o: tests/%.c $(COMMON)

@@ -491,6 +491,7 @@ int hc_cache_sync(HcCache *cache) {
 
 int hc_cache_savepoint(HcCache *cache, int savepoint) {
     int rc = hc_cache_sync(cache);
+    cache->transaction.unsaved = rc == SQLITE_OK ? 0 : savepoint + 1;
     if (rc == SQLITE_OK)
         hc_transaction_savepoint(&cache->transaction, savepoint);
     return rc;

@@ -16,9 +16,8 @@ static sqlite3_mutex *connections_mutex(void) {
     return sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
 }
 
-HcConnection *hc_connection_acquire(sqlite3 *db, int *fresh) {
+HcConnection *hc_connection_acquire(sqlite3 *db) {
     sqlite3_mutex *mutex = connections_mutex();
-    *fresh = 0;
     sqlite3_mutex_enter(mutex);
     HcConnection *connection = connections;
     while (connection && connection->db != db)
@@ -34,7 +33,6 @@ HcConnection *hc_connection_acquire(sqlite3 *db, int *fresh) {
             connection->vfs = hc_clock_vfs(db);
             connection->next = connections;
             connections = connection;
-            *fresh = 1;
         }
     }
     sqlite3_mutex_leave(mutex);

@@ -25,6 +25,7 @@ struct HcConnection {
     sqlite3 *db;
     HcConnection *next; /* of the process-wide list */
     int references;     /* the module and each function have one */
+    int registered;     /* module and functions are there, all of them */
     sqlite3_vfs *vfs;   /* the clock */
     HcCache *caches;
     HcAlias aliases[HC_ALIASES];
@@ -32,10 +33,10 @@ struct HcConnection {
 };
 
 /*
-** The connection's object, made when first asked for; *fresh = 1 if it was. The
-** caller gets a reference. NULL when out of memory.
+** The connection's object, made when first asked for. The caller gets a reference.
+** NULL when out of memory.
 */
-HcConnection *hc_connection_acquire(sqlite3 *db, int *fresh);
+HcConnection *hc_connection_acquire(sqlite3 *db);
 HcConnection *hc_connection_retain(HcConnection *connection);
 /* Signature of SQLite's destructors. */
 void hc_connection_release(void *connection);

@@ -330,3 +330,9 @@ int hc_functions_register(HcConnection *connection) {
                                         hc_connection_release);
     return rc;
 }
+
+void hc_functions_unregister(sqlite3 *db) {
+    for (size_t i = 0; i < sizeof function_list / sizeof function_list[0]; i++)
+        sqlite3_create_function_v2(db, function_list[i].name, function_list[i].arguments, SQLITE_UTF8, NULL, NULL, NULL,
+                                   NULL, NULL);
+}

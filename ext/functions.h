@@ -10,6 +10,7 @@
 #include "cache.h"
 
 int hc_functions_register(HcConnection *connection);
+void hc_functions_unregister(sqlite3 *db);
 
 /* A figure of the statistics, as a value of SQL. `entries` and `bytes` are those of L2. */
 void hc_figure_result(HcCache *cache, int figure, sqlite3_int64 entries, sqlite3_int64 bytes, sqlite3_context *context);

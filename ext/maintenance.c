@@ -54,7 +54,9 @@ static int check_rows(HcCache *cache, const HcState *state, Findings *findings) 
             find(findings, "entry %lld has %lld bytes, not %lld", row.id, hc_row_size(&row), row.size);
         hc_key_make(&row.key, &key);
         int found = rc == SQLITE_OK ? hc_l2_find(&cache->l2, HC_L2_HEAD, &key, &same) : SQLITE_DONE;
-        if (rc == SQLITE_OK && (found != SQLITE_ROW || same.id != row.id))
+        if (found != SQLITE_ROW && found != SQLITE_DONE)
+            rc = found;
+        else if (rc == SQLITE_OK && (found == SQLITE_DONE || same.id != row.id))
             find(findings, "entry %lld is not found by its key", row.id);
         hc_l2_close(&cache->l2, HC_L2_HEAD);
     }
@@ -79,8 +81,13 @@ int hc_maintenance_check(HcCache *cache, char **message) {
         rc = check_rows(cache, &meta.state, &findings);
     } else {
         rc = hc_l2_meta(&cache->l2, &meta, &detail);
-        if (rc == SQLITE_OK && hc_options_from_text(&options, meta.options, &detail) != SQLITE_OK)
-            find(&findings, "options: %s", detail ? detail : "out of memory");
+        if (rc == SQLITE_OK) {
+            int parsed = hc_options_from_text(&options, meta.options, &detail);
+            if (parsed == SQLITE_NOMEM)
+                rc = parsed;
+            else if (parsed != SQLITE_OK)
+                find(&findings, "options: %s", detail);
+        }
         if (rc == SQLITE_OK)
             rc = check_rows(cache, &meta.state, &findings);
         else if (rc == SQLITE_CORRUPT_VTAB)

@@ -9,7 +9,7 @@
 void hc_transaction_begin(HcTransaction *transaction) {
     transaction->open = 1;
     transaction->joined = transaction->dirty = transaction->synced = 0;
-    transaction->written = transaction->unguarded = 0;
+    transaction->written = transaction->unguarded = transaction->unsaved = 0;
     transaction->frame_count = 0;
     transaction->journal_count = 0;
     transaction->journal_lost = 0;
@@ -113,6 +113,11 @@ static sqlite3_int64 forget(HcTransaction *transaction, size_t from, HcL1 *l1) {
 sqlite3_int64 hc_transaction_rollback_to(HcTransaction *transaction, int savepoint, HcL1 *l1) {
     size_t from = transaction->journal_count;
     int at = frames_below(transaction, savepoint);
+    if (transaction->unsaved && transaction->unsaved == savepoint + 1) {
+        /* xSavepoint failed: nothing was written since, and what is in `state` is still to be. */
+        transaction->unsaved = 0;
+        return 0;
+    }
     if (savepoint < 0) {
         from = 0;
         transaction->frame_count = 0;

@@ -27,6 +27,7 @@ typedef struct HcTransaction {
     int dirty;     /* `state` differs from the meta row */
     int synced;    /* it was written: xCommit makes `state` the committed one */
     int written;   /* `state` or an earlier one was written, even if that was undone since */
+    int unsaved;   /* a savepoint's number + 1: it was refused, since `state` could not be written */
     int unguarded; /* the table was created in it: no xRollbackTo will tell when it is undone */
     HcState state;
 

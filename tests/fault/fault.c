@@ -325,8 +325,6 @@ static void must_hold(sqlite3 *db, const char *where, const char *condition) {
 
 /* ----------------------------------------------------------------- checks */
 
-#define NOW "(julianday('now') - 2440587.5) * 86400.0"
-
 /* The value that a query gives of `key`, into `out`; "(none)" for none. */
 static void value_of(sqlite3 *db, sqlite3_stmt *stmt, const char *key, const char *where, char *out) {
     const char *text = NULL;
@@ -344,7 +342,8 @@ static void value_of(sqlite3 *db, sqlite3_stmt *stmt, const char *key, const cha
 static void check_keys(sqlite3 *db, const char *where) {
     static const char *const queries[] = {"SELECT hybrid_cache_get('cache', ?1)",
                                           "SELECT value FROM cache WHERE key = ?1",
-                                          "SELECT value FROM cache_data WHERE key = ?1 AND expires > " NOW};
+                                          ("SELECT value FROM cache_data WHERE key = ?1 AND"
+                                           " expires > (julianday('now') - 2440587.5) * 86400.0")};
     static const char *const families[] = {"a", "d", "n"};
     sqlite3_stmt *stmts[3] = {NULL, NULL, NULL};
     for (int i = 0; i < 3; i++) {

@@ -11,7 +11,7 @@ DIST=${DIST:-dist}
 WRAP=${WRAP:-}
 SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
-all="library contract unit trace slt tcl model docs"
+all="library contract unit trace slt tcl model fault docs"
 
 
 # Thousands of small databases: on a disk most of the time would go to fsync().
@@ -62,6 +62,7 @@ suite() {
         ;;
     tcl) run tclsh tests/tcl/all.tcl ;;
     model) run sh tests/model/run.sh ;;
+    fault) run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ;;
     docs) run tclsh tests/docs/run.tcl ;;
     *)
         echo "unknown suite \"$1\" (known: $all)" >&2
