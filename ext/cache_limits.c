@@ -29,14 +29,7 @@ static void choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
 }
 
 static int remove_victim(HcCache *cache, const HcVictim *victim) {
-    HcState *state = &cache->transaction.state;
-    int rc = hc_l2_delete(&cache->l2, victim->id);
-    if (rc == SQLITE_OK) {
-        state->entries--;
-        state->bytes -= victim->size;
-        hc_cache_changed(cache, victim->hash, victim->l1_hash, HC_REMOVED);
-    }
-    return rc;
+    return hc_cache_remove(cache, victim->id, victim->size, victim->hash, victim->l1_hash);
 }
 
 /*

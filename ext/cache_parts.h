@@ -26,6 +26,8 @@ int hc_cache_promote(HcCache *cache, HcEntry *entry);
 void hc_cache_changed(HcCache *cache, uint64_t hash, uint32_t l1_hash, uint64_t what);
 /* Digests of what has no checksum. */
 enum { HC_REMOVED = 1, HC_CLEARED = 2, HC_OPTIONS_SET = 3, HC_REBUILT = 4 };
+/* Deletes a row of L2 and takes it off the counters. */
+int hc_cache_remove(HcCache *cache, sqlite3_int64 id, sqlite3_int64 size, uint64_t hash, uint32_t l1_hash);
 /* The size of a row as it is counted, whatever damage says. */
 sqlite3_int64 hc_cache_counted_size(const HcRow *row);
 

@@ -32,14 +32,18 @@ sqlite3_int64 hc_cache_counted_size(const HcRow *row) {
     return row->size < 0 ? 0 : row->size > SIZE_MOST ? SIZE_MOST : row->size;
 }
 
-static int remove_row(HcCache *cache, const HcKey *key, sqlite3_int64 id, sqlite3_int64 size) {
+int hc_cache_remove(HcCache *cache, sqlite3_int64 id, sqlite3_int64 size, uint64_t hash, uint32_t l1_hash) {
     int rc = hc_l2_delete(&cache->l2, id);
     if (rc == SQLITE_OK) {
         cache->transaction.state.entries--;
         cache->transaction.state.bytes -= size;
-        key_changed(cache, key, HC_REMOVED);
+        hc_cache_changed(cache, hash, l1_hash, HC_REMOVED);
     }
     return rc;
+}
+
+static int remove_row(HcCache *cache, const HcKey *key, sqlite3_int64 id, sqlite3_int64 size) {
+    return hc_cache_remove(cache, id, size, hc_key_hash(key, cache->coherence.seed), hc_l1_hash(&cache->l1, key));
 }
 
 double hc_cache_deadline(const HcCache *cache, const HcKey *key, double now, double ttl) {

@@ -72,10 +72,10 @@ static int rebuild(HcCache *cache, sqlite3_value *value, sqlite3_value *expires,
 }
 
 const HcCommand hc_command_list[] = {
-    {"purge", purge, "value: rows to remove at most; expires: as of that time"},
-    {"clear", clear, "nothing"},
-    {"check", check, "nothing"},
-    {"rebuild", rebuild, "nothing"},
+    {"purge", purge},
+    {"clear", clear},
+    {"check", check},
+    {"rebuild", rebuild},
 };
 const int hc_command_count = (int)(sizeof hc_command_list / sizeof hc_command_list[0]);
 

@@ -12,7 +12,6 @@
 typedef struct HcCommand {
     const char *name;
     int (*run)(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, char **message);
-    const char *takes; /* what `value` and `expires` mean, for messages */
 } HcCommand;
 
 extern const HcCommand hc_command_list[];
