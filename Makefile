@@ -76,6 +76,8 @@ CLOCK   := $(patsubst tests/lib/%.c,$(BUILD)/%.$(SUFFIX),$(wildcard tests/lib/te
 LMDB    := $(shell printf '\043include <lmdb.h>\n' | $(CC) $(CPPFLAGS) -E - >/dev/null 2>&1 && echo yes)
 TESTING  = -g -DSQLITE_CORE -DHC_VERSION='"$(VERSION)"' $(if $(LMDB),-DBENCH_LMDB) -I$(BUILD) -Iext -Itests/lib
 tests: $(SINGLE) $(MODEL) $(FAULT) $(CLOCK)
+# A suite that builds programs of its own says so in tests/NAME/suite.mk, and adds them to `tests`.
+include $(wildcard tests/*/suite.mk)
 programs: tests $(BENCH)
 
 $(SINGLE): %: %.o

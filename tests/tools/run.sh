@@ -11,7 +11,7 @@ DIST=${DIST:-dist}
 WRAP=${WRAP:-}
 SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
-all="library contract unit trace slt tcl model fault docs"
+all="library contract unit trace slt tcl model fault crash fuzz hostile limits soak clients packages versions replay cluster docs"
 
 
 # Thousands of small databases: on a disk most of the time would go to fsync().
@@ -65,6 +65,10 @@ suite() {
     fault) run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ;;
     docs) run tclsh tests/docs/run.tcl ;;
     *)
+        if [ -f "tests/$1/run.sh" ]; then
+            run sh "tests/$1/run.sh"
+            return
+        fi
         echo "unknown suite \"$1\" (known: $all)" >&2
         exit 2
         ;;
