@@ -101,13 +101,12 @@ int hc_l2_missing(HcL2 *l2, const char **what) {
 static char *part_sql(HcL2 *l2, int part, int number) {
     char word[64];
     sqlite3_snprintf(sizeof word, word, "_data_%s{n}", parts[part].name);
-    const char *begin = strstr(hc_schema_sql, word), *end = begin ? begin : "";
+    /* A trigger has a semicolon inside. */
+    const char *last = parts[part].type[0] == 't' ? "END;" : ";";
+    const char *begin = strstr(hc_schema_sql, word), *end = begin ? strstr(begin, last) : NULL;
     while (begin && begin > hc_schema_sql && strncmp(begin, "CREATE ", 7) != 0)
         begin--;
-    /* A trigger has a semicolon inside. */
-    if (begin)
-        end = strstr(begin, parts[part].type[0] == 't' ? "END;" : ";");
-    char *text = begin ? sqlite3_mprintf("%.*s", (int)(end - begin) + 4, begin) : NULL;
+    char *text = end ? sqlite3_mprintf("%.*s", (int)(end - begin) + (int)strlen(last), begin) : NULL;
     char *sql = text ? hc_l2_expand(l2, text, number) : NULL;
     sqlite3_free(text);
     return sql;

@@ -99,8 +99,8 @@ int hc_maintenance_check(HcCache *cache, char **message) {
         }
         if (rc == SQLITE_OK)
             rc = check_rows(cache, &meta.state, &findings);
-        else if (rc == SQLITE_CORRUPT_VTAB)
-            find(&findings, "%s", detail ? detail : "counters and options are missing or damaged");
+        else if (rc == SQLITE_CORRUPT_VTAB && !detail)
+            find(&findings, "counters and options are missing or damaged");
         /* Closed last: rows and counters are those of one snapshot. */
         hc_l2_close(&cache->l2, HC_L2_META);
     }
@@ -117,6 +117,11 @@ int hc_maintenance_check(HcCache *cache, char **message) {
         rc = *message ? SQLITE_CORRUPT_VTAB : SQLITE_NOMEM;
     }
     sqlite3_free(text);
+    if (rc == SQLITE_CORRUPT_VTAB && detail && !*message) {
+        /* Another format: what to do about it is said there. */
+        *message = detail;
+        detail = NULL;
+    }
     sqlite3_free(detail);
     return rc;
 }
