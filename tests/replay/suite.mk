@@ -3,10 +3,12 @@
 REPLAY := $(BUILD)/replay/replay
 PLANTS := $(patsubst tests/replay/plants/%.sed,$(BUILD)/replay/plants/%.$(SUFFIX),$(wildcard tests/replay/plants/*.sed))
 RULES  := $(BUILD)/replay/rules
-tests: $(REPLAY) $(RULES) $(PLANTS)
+SHIP   := $(BUILD)/replay/ship
+tests: $(REPLAY) $(RULES) $(SHIP) $(PLANTS)
 $(REPLAY): $(BUILD)/replay/replay.o $(BUILD)/replay/log.o $(BUILD)/replay/node.o
 $(RULES): %: %.o
-$(REPLAY) $(RULES):
+$(SHIP): $(BUILD)/replay/ship.o $(BUILD)/replay/log.o
+$(REPLAY) $(RULES) $(SHIP):
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm -ldl
 
 $(BUILD)/replay/plants/%.$(SUFFIX): tests/replay/plants/%.sed $(OBJECTS)
