@@ -103,6 +103,18 @@ else
     skip "no faketime (Debian package faketime)"
 fi
 
+# ---- pages of a live cache
+
+ship="$BUILD/replay/ship --extension $extension --seed $SEED"
+# shellcheck disable=SC2086 # words, on purpose
+{
+    run $ship --commits $commits
+    for plant in counter half; do
+        verdict "ship does not see the planted $plant" fails $ship --commits 500 --plant $plant
+    done
+}
+run tclsh tests/replay/backup.tcl
+
 # ---- another version of SQLite: HC_SQLITE is a directory with its libsqlite3.so.0
 
 if [ -n "${HC_SQLITE:-}" ]; then
