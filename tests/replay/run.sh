@@ -45,8 +45,7 @@ verdict() { # WHAT COMMAND...: passes if the command succeeds
 }
 
 fails() { # COMMAND...: it has to find something
-    "$@" >"$log.red" 2>&1
-    [ $? -ne 0 ] && grep -q '^FAILED' "$log.red"
+    ! "$@" >"$log.red" 2>&1 && grep -q '^FAILED' "$log.red"
 }
 
 skip() {
