@@ -319,6 +319,8 @@ char *node_finish(Node *node, const char *into) {
         sqlite3_exec(node->transaction, "ROLLBACK", NULL, NULL, NULL);
     node->transaction = NULL;
     remove(into);
+    /* What ANALYZE found is in the order in which SQLite met the tables: its own affair, and no part of L2. */
+    sqlite3_exec(dump.db, "DELETE FROM sqlite_stat1", NULL, NULL, NULL);
     must(dump.db, vacuum);
     sqlite3_free(vacuum);
     if (for_each_cache(dump.db, check_cache, &dump) != SQLITE_OK)
