@@ -114,6 +114,10 @@ ship="$BUILD/replay/ship --extension $extension --seed $SEED"
 }
 run tclsh tests/replay/backup.tcl
 
+# ---- the table of the fleet
+
+run sh tests/fleet/run.sh --check tests/fleet/README.md
+
 # ---- another version of SQLite: HC_SQLITE is a directory with its libsqlite3.so.0
 
 if [ -n "${HC_SQLITE:-}" ]; then
