@@ -118,8 +118,17 @@ run tclsh tests/replay/backup.tcl
 
 run sh tests/fleet/run.sh --check tests/fleet/README.md
 
-# ---- another version of SQLite: HC_SQLITE is a directory with its libsqlite3.so.0
+# ---- another version of SQLite: HC_SQLITE is a directory with its libsqlite3.so.0; or the newest that the suite `versions`
+# has fetched, if it has
 
+newest=$BUILD/versions/newest/sqlite3.c
+if [ -z "${HC_SQLITE:-}" ] && [ -f "$newest" ]; then
+    HC_SQLITE=$BUILD/replay/newest
+    mkdir -p "$HC_SQLITE"
+    [ "$HC_SQLITE/libsqlite3.so.0" -nt "$newest" ] ||
+        ${CC:-cc} -O1 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o "$HC_SQLITE/libsqlite3.so.0" "$newest" -lm -lpthread -ldl ||
+        HC_SQLITE=
+fi
 if [ -n "${HC_SQLITE:-}" ]; then
     portable=--portable
     apply here 0
@@ -129,7 +138,7 @@ if [ -n "${HC_SQLITE:-}" ]; then
         verdict "another SQLite: $(basename "$seed")" cmp "$seed" "$directory/there/$(basename "$seed")"
     done
 else
-    skip "no second SQLite (HC_SQLITE=directory of its libsqlite3.so.0)"
+    skip "no second SQLite (the suite versions fetches one; or HC_SQLITE=directory of a libsqlite3.so.0)"
 fi
 
 line="$passed passed, $failed failed"
