@@ -125,7 +125,7 @@ newest=$BUILD/versions/newest/sqlite3.c
 if [ -z "${HC_SQLITE:-}" ] && [ -f "$newest" ]; then
     HC_SQLITE=$BUILD/replay/newest
     mkdir -p "$HC_SQLITE"
-    [ "$HC_SQLITE/libsqlite3.so.0" -nt "$newest" ] ||
+    [ -f "$HC_SQLITE/libsqlite3.so.0" ] ||
         ${CC:-cc} -O1 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o "$HC_SQLITE/libsqlite3.so.0" "$newest" -lm -lpthread -ldl ||
         HC_SQLITE=
 fi
