@@ -163,8 +163,8 @@ static void expect(const char *rule, sqlite3 *db, const char *sql, const char *e
 
 /* Every function and every shape of a SELECT. */
 static const char *const selects[] = {
-    "SELECT hybrid_cache_get('cache', 'k1'), hybrid_cache_get('cache', 'k2', 'none'), hybrid_cache_get('cache', "
-    "'absent')",
+    "SELECT hybrid_cache_get('cache', 'k1'), hybrid_cache_get('cache', 'k2', 'none')",
+    "SELECT hybrid_cache_get('cache', 'absent')",
     "SELECT hybrid_cache_has('cache', 'k1'), hybrid_cache_ttl('cache', 'k1'), hybrid_cache_tier('cache', 'k1')",
     "SELECT hybrid_cache_stale('cache', 'k3')",
     "SELECT hybrid_cache_stats('cache'), hybrid_cache_option('cache', 'clock'), hybrid_cache_version()",
