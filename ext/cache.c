@@ -384,8 +384,9 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
     /* Here and not where gets are counted: its memory is on the way while coherence asks. */
     if (look->purpose != HC_PEEK)
         hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
-    if (entry && cache->options.coherence == HC_COHERENCE_STRICT &&
-        !hc_coherence_fresh(&cache->coherence, look->reading)) {
+    /* coherence=relaxed is for reads: what an UPDATE finds is what it writes, and others write the same (clock=caller). */
+    int strict = cache->options.coherence == HC_COHERENCE_STRICT || cache->transaction.open;
+    if (entry && strict && !hc_coherence_fresh(&cache->coherence, look->reading)) {
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);

@@ -418,8 +418,23 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     }
     if (shape & HC_SCAN_LIVE)
         sqlite3_str_appendf(sql, "%sexpires > ?3", glue);
-    if (shape & HC_SCAN_ORDER)
+    /*
+    ** Always a total order, the one of the index where there is one. Otherwise it would follow from the statistics that
+    ** this connection has of the table, which are its own, and an UPDATE of many rows would write in another order elsewhere:
+    **
+    **     ANALYZE; UPDATE cache SET value = value || 'x' WHERE key > 'k';
+    */
+    switch (shape & HC_SCAN_ORDER ? HC_SCAN_KEY : shape & HC_SCAN_BY) {
+    case HC_SCAN_KEY:
         sqlite3_str_appendf(sql, " ORDER BY key%s", shape & HC_SCAN_DESC ? " DESC" : "");
+        break;
+    case HC_SCAN_EXPIRES:
+        sqlite3_str_appendall(sql, " ORDER BY due, id");
+        break;
+    default:
+        sqlite3_str_appendall(sql, " ORDER BY id");
+        break;
+    }
     return prepare(l2, sqlite3_str_finish(sql), stmt);
 }
 

@@ -41,6 +41,7 @@ find_missing() {
             need tcl has tclsh
             need libsqlite3-tcl tcl_package sqlite3
             need procps has ps # and with it /bin/kill
+            need faketime has faketime
             ;;
         lint)
             need gcc has gcc
