@@ -12,6 +12,7 @@ case $extension in
 /*) ;;
 *) extension=$PWD/$extension ;;
 esac
+load=$extension # what a client is told to load
 here=tests/clients
 jars=/usr/share/java
 only=${*:-}
@@ -70,7 +71,7 @@ race() { # NAME COMMAND...
     name=$1
     shift
     for process in 1 2 3; do
-        timeout 300 "$@" "$extension_name" "$tmp/$name.db" 2000 >"$tmp/race.$process" 2>&1 &
+        timeout 300 "$@" "$load" "$tmp/$name.db" 2000 >"$tmp/race.$process" 2>&1 &
     done
     wait
     sort "$tmp"/race.? >"$tmp/race"
@@ -84,7 +85,7 @@ race() { # NAME COMMAND...
 client() { # NAME COMMAND...
     name=$1
     shift
-    timeout 300 "$@" "$extension_name" "$tmp/$name.db" >"$tmp/out" 2>&1
+    timeout 300 "$@" "$load" "$tmp/$name.db" >"$tmp/out" 2>&1
     rc=$?
     [ $rc -eq 0 ] || echo "exit code $rc" >>"$tmp/out"
     same "$name: tour" "$tmp/expected" "$tmp/out"
@@ -103,7 +104,9 @@ unittest() { # NAME COMMAND...
     name=$1
     shift
     if timeout 300 "$@" >"$tmp/out" 2>&1; then
-        passed=$((passed + $(sed -n 's/^Ran \([0-9]*\) tests* .*/\1/p' "$tmp/out")))
+        ran=$(sed -n 's/^Ran \([0-9]*\) tests* .*/\1/p' "$tmp/out")
+        [ "${ran:-0}" -gt 0 ] || bad "$name: no tests" "$tmp/out"
+        passed=$((passed + ${ran:-0}))
     else
         bad "$name" "$tmp/out"
     fi
@@ -116,8 +119,6 @@ python_module() { /usr/bin/python3 -c "import $1"; }
 tcl_sqlite() { echo 'exit [catch {package require sqlite3}]' | tclsh; }
 node_client() { node -e 'new (require("better-sqlite3"))(":memory:")'; }
 
-extension_name=$extension
-
 # The shell prints an error to stderr, with the line and the code around the text; this script has both errors last.
 if wanted sqlite3 sqlite3 command -v sqlite3; then
     sed "s|^\.load .*|.load '$extension'|" "$here/client.sql" >"$tmp/client.sql"
@@ -128,7 +129,7 @@ fi
 if wanted python python3 test -x /usr/bin/python3; then
     client python /usr/bin/python3 "$here/client.py"
     pool pool_python /usr/bin/python3 "$here/pool.py"
-    unittest seed_class /usr/bin/python3 "$here/hybrid_cache_test.py"
+    unittest object_cache /usr/bin/python3 "$here/object_cache_test.py"
 fi
 if wanted sqlalchemy python3-sqlalchemy python_module sqlalchemy; then
     pool pool_sqlalchemy /usr/bin/python3 "$here/pool_sqlalchemy.py"
@@ -149,9 +150,11 @@ if wanted ruby ruby-sqlite3 ruby -rsqlite3 -e 1; then
     client ruby ruby "$here/client.rb"
 fi
 if wanted php "php-cli php-sqlite3" php -r 'exit(class_exists("SQLite3") ? 0 : 1);'; then
-    extension_name=$(basename "$(ls "$extension".*)") # PHP wants a name in one directory, with the suffix
+    for suffix in so dylib dll; do # PHP wants a name in one directory, with the suffix
+        [ ! -f "$extension.$suffix" ] || load=hybrid_cache.$suffix
+    done
     client php php -d "sqlite3.extension_dir=$(dirname "$extension")" "$here/client.php"
-    extension_name=$extension
+    load=$extension
 fi
 if wanted java "default-jdk-headless libxerial-sqlite-jdbc-java" java_client; then
     if javac -d "$tmp/java" -cp "$jars/sqlite-jdbc.jar" "$here/Client.java" >"$tmp/out" 2>&1; then
