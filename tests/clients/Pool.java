@@ -9,7 +9,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -116,21 +116,21 @@ public final class Pool {
                 System.out.println("connections with the extension: " + loaded);
             }
 
-            // Eight threads share the four connections.
+            // Eight threads share the four connections. They meet before each page: all want it at once.
             ConcurrentLinkedQueue<Integer> tickets = new ConcurrentLinkedQueue<>();
-            ConcurrentLinkedQueue<String> computed = new ConcurrentLinkedQueue<>();
-            CountDownLatch start = new CountDownLatch(8);
+            ConcurrentLinkedQueue<Integer> computed = new ConcurrentLinkedQueue<>();
+            CyclicBarrier barrier = new CyclicBarrier(8);
             Callable<Void> work = () -> {
-                start.countDown();
-                start.await();
-                for (int i = 0; i < 50; i++) {
-                    int ticket = pool.increment("ticket");
-                    tickets.add(ticket);
-                    String page = "page:" + ticket / 8;
-                    pool.getOrCompute(page, 60, () -> {
+                for (int round = 0; round < 5; round++) {
+                    int page = round;
+                    barrier.await();
+                    pool.getOrCompute("page:" + page, 60, () -> {
                         computed.add(page);
                         return "<html>";
                     });
+                    for (int i = 0; i < 10; i++) {
+                        tickets.add(pool.increment("ticket"));
+                    }
                 }
                 return null;
             };
@@ -143,7 +143,7 @@ public final class Pool {
                 future.get();
             }
             threads.shutdown();
-            System.out.printf("tickets given out: %d different: %d%n", tickets.size(), new HashSet<>(tickets).size());
+            System.out.printf("tickets drawn: %d different: %d%n", tickets.size(), new HashSet<>(tickets).size());
             System.out.printf("pages computed: %d different: %d%n", computed.size(), new HashSet<>(computed).size());
         }
     }

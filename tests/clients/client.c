@@ -1,5 +1,5 @@
 /*
-** hybrid_cache from C: client EXTENSION FILE [TICKETS]
+** hybrid_cache from C: client EXTENSION FILE [ROUNDS PROCESSES]
 **
 ** With -DHYBRID_CACHE_STATIC the extension is part of the program and EXTENSION is not looked at: everything is
 ** compiled with -DSQLITE_CORE then and linked together (suite.mk shows it).
@@ -143,17 +143,22 @@ static sqlite3_value *get_or_compute(Cache *cache, const char *key, double ttl, 
     return value;
 }
 
+static int number(Cache *cache, const char *key) {
+    sqlite3_value *value = get(cache, key);
+    int result = sqlite3_value_int(value);
+    sqlite3_value_free(value);
+    return result;
+}
+
 static int increment(Cache *cache, const char *key) {
     execute(cache->db, "BEGIN IMMEDIATE");
     sqlite3_bind_text(cache->create_counter, KEY, key, -1, SQLITE_STATIC);
     run(cache, cache->create_counter);
     sqlite3_bind_text(cache->add_one, KEY, key, -1, SQLITE_STATIC);
     run(cache, cache->add_one);
-    sqlite3_value *value = get(cache, key);
+    int result = number(cache, key);
     execute(cache->db, "COMMIT");
-    int number = sqlite3_value_int(value);
-    sqlite3_value_free(value);
-    return number;
+    return result;
 }
 
 /* ---- the tour */
@@ -274,32 +279,38 @@ static void tour(sqlite3 *db) {
     close_cache(&cache);
 }
 
-/* ---- run by several processes at once: no ticket is given out twice, no page is computed twice */
+/* ---- run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice */
 
 static void render(Cache *cache, const char *key) {
     printf("computing %s\n", key);
     sqlite3_bind_text(cache->put, VALUE, "<html>", -1, SQLITE_STATIC);
 }
 
-static void tickets(sqlite3 *db, int last) {
+static void race(sqlite3 *db, int rounds, int processes) {
     Cache cache = open_cache(db);
-    for (int ticket = increment(&cache, "ticket"); ticket <= last; ticket = increment(&cache, "ticket")) {
-        printf("ticket %d\n", ticket);
+    for (int round = 1; round <= rounds; round++) {
         char page[32];
-        snprintf(page, sizeof page, "page:%d", ticket / 8);
+        snprintf(page, sizeof page, "page %d", round);
+        increment(&cache, "arrived");
+        while (number(&cache, "arrived") < round * processes) {
+            /* a hit that asks whether somebody has written costs next to nothing */
+        }
         sqlite3_value_free(get_or_compute(&cache, page, 60, render));
+        for (int i = 0; i < 10; i++) {
+            printf("ticket %d\n", increment(&cache, "ticket"));
+        }
     }
     close_cache(&cache);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 3) {
-        fprintf(stderr, "usage: %s EXTENSION FILE [TICKETS]\n", argv[0]);
+    if (argc != 3 && argc != 5) {
+        fprintf(stderr, "usage: %s EXTENSION FILE [ROUNDS PROCESSES]\n", argv[0]);
         return 2;
     }
     sqlite3 *db = connect_to(argv[2], argv[1]);
-    if (argc > 3) {
-        tickets(db, atoi(argv[3]));
+    if (argc > 4) {
+        race(db, atoi(argv[3]), atoi(argv[4]));
     } else {
         tour(db);
     }

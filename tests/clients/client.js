@@ -1,4 +1,4 @@
-// hybrid_cache from Node with better-sqlite3: node client.js EXTENSION FILE [TICKETS]
+// hybrid_cache from Node with better-sqlite3: node client.js EXTENSION FILE [ROUNDS PROCESSES]
 const Database = require('better-sqlite3');
 
 function connect(file, extension) {
@@ -117,21 +117,22 @@ function tour(db) {
   }
 }
 
-// Run by several processes at once: no ticket is given out twice, no page is computed twice.
-function tickets(db, last) {
+// Run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice.
+function race(db, rounds, processes) {
   const cache = new Cache(db);
-  for (let ticket = cache.increment('ticket'); ticket <= last; ticket = cache.increment('ticket')) {
-    console.log('ticket', ticket);
-    const page = `page:${Math.floor(ticket / 8)}`;
-    cache.getOrCompute(page, 60, () => {
-      console.log('computing', page);
+  for (let page = 1; page <= rounds; page++) {
+    cache.increment('arrived');
+    while (cache.get('arrived') < page * processes); // a hit that asks whether somebody has written costs next to nothing
+    cache.getOrCompute(`page:${page}`, 60, () => {
+      console.log('computing page', page);
       return '<html>';
     });
+    for (let i = 0; i < 10; i++) console.log('ticket', cache.increment('ticket'));
   }
 }
 
-const [extension, file, last] = process.argv.slice(2);
+const [extension, file, rounds, processes] = process.argv.slice(2);
 const db = connect(file, extension);
-if (last) tickets(db, Number(last));
+if (rounds) race(db, Number(rounds), Number(processes));
 else tour(db);
 db.close();

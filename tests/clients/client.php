@@ -1,5 +1,5 @@
 <?php
-// hybrid_cache from PHP: php -d sqlite3.extension_dir=DIRECTORY client.php EXTENSION FILE [TICKETS]
+// hybrid_cache from PHP: php -d sqlite3.extension_dir=DIRECTORY client.php EXTENSION FILE [ROUNDS PROCESSES]
 //
 // PHP loads extensions from the one directory that php.ini (or -d) names, and wants the file's name with its suffix.
 declare(strict_types=1);
@@ -161,20 +161,25 @@ function tour(Cache $cache): void
     }
 }
 
-/** Run by several processes at once: no ticket is given out twice, no page is computed twice. */
-function tickets(Cache $cache, int $last): void
+/** Run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice. */
+function race(Cache $cache, int $rounds, int $processes): void
 {
-    while (($ticket = $cache->increment('ticket')) <= $last) {
-        echo "ticket $ticket\n";
-        $page = 'page:' . intdiv($ticket, 8);
-        $cache->getOrCompute($page, 60, function () use ($page): string {
-            echo "computing $page\n";
+    for ($page = 1; $page <= $rounds; $page++) {
+        $cache->increment('arrived');
+        while ($cache->get('arrived') < $page * $processes) {
+            // a hit that asks whether somebody has written costs next to nothing
+        }
+        $cache->getOrCompute("page:$page", 60, function () use ($page): string {
+            echo "computing page $page\n";
             return '<html>';
         });
+        for ($i = 0; $i < 10; $i++) {
+            echo 'ticket ' . $cache->increment('ticket') . "\n";
+        }
     }
 }
 
 [, $extension, $file] = $argv;
 $cache = new Cache($file, $extension);
-isset($argv[3]) ? tickets($cache, (int) $argv[3]) : tour($cache);
+isset($argv[3]) ? race($cache, (int) $argv[3], (int) $argv[4]) : tour($cache);
 $cache->db->close();

@@ -1,4 +1,4 @@
-# hybrid_cache from Perl's DBI: perl client.pl EXTENSION FILE [TICKETS]
+# hybrid_cache from Perl's DBI: perl client.pl EXTENSION FILE [ROUNDS PROCESSES]
 use strict;
 use warnings;
 use utf8;
@@ -129,20 +129,21 @@ sub tour {
     }
 }
 
-# Run by several processes at once: no ticket is given out twice, no page is computed twice.
-sub tickets {
-    my ($db, $last) = @_;
-    while ((my $ticket = increment($db, 'ticket')) <= $last) {
-        print "ticket $ticket\n";
-        my $page = 'page:' . int($ticket / 8);
-        get_or_compute($db, $page, 60, sub {
-            print "computing $page\n";
+# Run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice.
+sub race {
+    my ($db, $rounds, $processes) = @_;
+    for my $page (1 .. $rounds) {
+        increment($db, 'arrived');
+        1 while get($db, 'arrived') < $page * $processes;    # a hit that asks whether somebody has written is cheap
+        get_or_compute($db, "page:$page", 60, sub {
+            print "computing page $page\n";
             return '<html>';
         });
+        print 'ticket ', increment($db, 'ticket'), "\n" for 1 .. 10;
     }
 }
 
-my ($extension, $file, $last) = @ARGV;
+my ($extension, $file, $rounds, $processes) = @ARGV;
 my $db = connect_to($file, $extension);
-$last ? tickets($db, $last) : tour($db);
+$rounds ? race($db, $rounds, $processes) : tour($db);
 $db->disconnect;

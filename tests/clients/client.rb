@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# hybrid_cache from Ruby's sqlite3: ruby client.rb EXTENSION FILE [TICKETS]
+# hybrid_cache from Ruby's sqlite3: ruby client.rb EXTENSION FILE [ROUNDS PROCESSES]
 require 'sqlite3'
 
 # Lets key-value code read as such; the database stays reachable as #db.
@@ -112,19 +112,20 @@ def tour(cache)
   end
 end
 
-# Run by several processes at once: no ticket is given out twice, no page is computed twice.
-def tickets(cache, last)
-  while (ticket = cache.increment('ticket')) <= last
-    puts "ticket #{ticket}"
-    page = "page:#{ticket / 8}"
-    cache.get_or_compute(page, 60) do
-      puts "computing #{page}"
+# Run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice.
+def race(cache, rounds, processes)
+  1.upto(rounds) do |page|
+    cache.increment('arrived')
+    nil while cache.get('arrived') < page * processes # a hit that asks whether somebody has written is cheap
+    cache.get_or_compute("page:#{page}", 60) do
+      puts "computing page #{page}"
       '<html>'
     end
+    10.times { puts "ticket #{cache.increment('ticket')}" }
   end
 end
 
-extension, file, last = ARGV
+extension, file, rounds, processes = ARGV
 cache = Cache.new(file, extension)
-last ? tickets(cache, last.to_i) : tour(cache)
+rounds ? race(cache, rounds.to_i, processes.to_i) : tour(cache)
 cache.db.close

@@ -1,4 +1,4 @@
-# hybrid_cache from Tcl: tclsh client.tcl EXTENSION FILE ?TICKETS?
+# hybrid_cache from Tcl: tclsh client.tcl EXTENSION FILE ?ROUNDS PROCESSES?
 package require sqlite3
 
 proc connect {file extension} {
@@ -115,22 +115,27 @@ proc tour {} {
     }
 }
 
-# Run by several processes at once: no ticket is given out twice, no page is computed twice.
-proc tickets {last} {
-    while {[set ticket [increment ticket]] <= $last} {
-        puts "ticket $ticket"
-        set page page:[expr {$ticket / 8}]
-        get_or_compute $page 60 {
-            puts "computing $page"
+# Run by several processes at once, which meet in each round: no page is computed twice, no ticket drawn twice.
+proc race {rounds processes} {
+    for {set page 1} {$page <= $rounds} {incr page} {
+        increment arrived
+        while {[get arrived] < $page * $processes} {
+            # a hit that asks whether somebody has written costs next to nothing
+        }
+        get_or_compute page:$page 60 {
+            puts "computing page $page"
             string cat "<html>"
+        }
+        for {set i 0} {$i < 10} {incr i} {
+            puts "ticket [increment ticket]"
         }
     }
 }
 
-lassign $argv extension file last
+lassign $argv extension file rounds processes
 connect $file $extension
-if {$last ne ""} {
-    tickets $last
+if {$rounds ne ""} {
+    race $rounds $processes
 } else {
     tour
 }
