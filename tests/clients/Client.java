@@ -163,7 +163,8 @@ public final class Client {
         try (Statement statement = db.createStatement();
                 ResultSet stats = statement.executeQuery("SELECT * FROM hybrid_cache_stats('cache')")) {
             stats.next();
-            System.out.printf("statistics: %d entries, hit ratio %s%n", stats.getInt("l2_count"), stats.getDouble("hit_ratio"));
+            System.out.printf(
+                    "statistics: %d entries, hit ratio %s%n", stats.getInt("l2_count"), stats.getDouble("hit_ratio"));
         }
 
         List<String> mistakes = List.of(

@@ -122,7 +122,7 @@ function race(db, rounds, processes) {
   const cache = new Cache(db);
   for (let page = 1; page <= rounds; page++) {
     cache.increment('arrived');
-    while (cache.get('arrived') < page * processes); // a hit that asks whether somebody has written costs next to nothing
+    while (cache.get('arrived') < page * processes); // a hit that asks whether somebody has written is cheap
     cache.getOrCompute(`page:${page}`, 60, () => {
       console.log('computing page', page);
       return '<html>';

@@ -7,8 +7,8 @@ from sqlalchemy.pool import QueuePool
 
 
 def make_engine(file, extension):
-    # QueuePool keeps connections, with what their L1 holds, and lends them to one thread at a time, not always the same.
-    # (Before SQLAlchemy 2.0 the default for a file is NullPool, which opens a connection for each use.)
+    # QueuePool keeps connections, with what their L1 holds, and lends each to one thread at a time, not always the
+    # same. (Before SQLAlchemy 2.0 the default for a file is NullPool, which opens a connection for each use.)
     engine = create_engine(
         f"sqlite:///{file}",
         future=True,
