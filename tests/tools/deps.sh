@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, clients
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -15,13 +15,15 @@ has() { command -v "$1" >/dev/null 2>&1; }
 header() { printf '#include <stdio.h>\n#include <%s>\n' "$1" | $CC ${CPPFLAGS:-} -E -o /dev/null - >/dev/null 2>&1; }
 tcl_package() { has tclsh && printf 'exit [catch {package require %s}]\n' "$1" | tclsh; }
 python_module() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
+jar() { [ -f "/usr/share/java/$1.jar" ]; }
+node_builds() { [ -f /usr/include/node/node.h ] && has g++ && has make && has python3; }
 compiler() { has "${CC%% *}" && header stdlib.h; }
 
 # need PACKAGES PROBE...: remembers the packages if the probe fails.
 need() {
     packages=$1
     shift
-    "$@" || missing="$missing $packages"
+    "$@" >/dev/null 2>&1 || missing="$missing $packages"
 }
 
 find_missing() {
@@ -58,8 +60,22 @@ find_missing() {
             need memcached has memcached
             need python3-diskcache python_module diskcache
             ;;
+        clients) # the languages of tests/clients
+            need sqlite3 has sqlite3
+            need python3 has /usr/bin/python3
+            need python3-sqlalchemy python_module sqlalchemy
+            need python3-django python_module django
+            need "nodejs npm" has npm
+            need "libnode-dev g++ make python3" node_builds
+            need libdbd-sqlite3-perl perl -MDBD::SQLite -e 1
+            need ruby-sqlite3 ruby -rsqlite3 -e 1
+            need "php-cli php-sqlite3" php -r 'exit(class_exists("SQLite3") ? 0 : 1);'
+            need default-jdk-headless has javac
+            need libxerial-sqlite-jdbc-java jar sqlite-jdbc
+            need "libhikaricp-java libslf4j-java" jar HikariCP
+            ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients)" >&2
             exit 2
             ;;
         esac
@@ -72,8 +88,18 @@ give_up() {
     exit 1
 }
 
+# What comes from elsewhere than Debian, once the tools for it are there.
+finish() {
+    case " $groups " in
+    *" clients "*) sh tests/clients/npm.sh ;;
+    esac
+}
+
 find_missing
-[ -z "$missing" ] && exit 0
+if [ -z "$missing" ]; then
+    finish
+    exit
+fi
 
 has apt-get || give_up "no apt-get here"
 as_root=
@@ -94,3 +120,4 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-
 find_missing
 [ -z "$missing" ] || give_up "installed, and still not usable"
 echo "deps: done"
+finish
