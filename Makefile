@@ -1,7 +1,7 @@
 # hybrid_cache. GNU make; `make help` lists the targets.
 #
-# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, DESTDIR; V=1 shows
-# the commands.
+# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, includedir, mandir,
+# DESTDIR; V=1 shows the commands. What goes to others (packages, installation) is in ext/packaging/packaging.mk.
 # Variants (ASan, other compilers, debug) are this same Makefile run again with another BUILD and DIST.
 
 VERSION := $(shell cat VERSION)
@@ -171,19 +171,11 @@ lint-sh:
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)
 
-# ---- installation: beside the other SQLite modules of Debian, in the ordinary library directory, where
-# `.load hybrid_cache` finds it if that directory is one that the dynamic linker searches
-
-install: loadable ## to $(DESTDIR)$(libdir); prefix=/usr/local
-	$(INSTALL) -d '$(DESTDIR)$(libdir)'
-	$(INSTALL) -m 644 $(LIBRARY) '$(DESTDIR)$(libdir)/'
-
-uninstall:
-	rm -f '$(DESTDIR)$(libdir)/$(notdir $(LIBRARY))'
+include ext/packaging/packaging.mk
 
 clean: ## remove build/ and dist/
 	rm -rf build dist
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile | while IFS='#' read -r name text; do \
-	    printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile ext/packaging/packaging.mk | while IFS='#' read -r name text; do \
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done
