@@ -66,6 +66,8 @@ $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
 
+include ext/packaging/packaging.mk
+
 # ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include
 
 SINGLE  := $(patsubst tests/%.c,$(BUILD)/%,$(wildcard tests/unit/*.c tests/slt/slt.c tests/model/order.c tests/model/threads.c tests/trace/replay.c))
@@ -170,8 +172,6 @@ lint-sh:
 
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)
-
-include ext/packaging/packaging.mk
 
 clean: ## remove build/ and dist/
 	rm -rf build dist

@@ -76,7 +76,7 @@ function verbatim(file,    line) {
 }
 
 function part(file,    line, name, path, macros, i, n, word, unit) {
-    banner(file)
+    banner(file == schema ? "sql/schema.sql" : file)
     unit = file
     sub(/.*\//, "", unit); sub(/\.[ch]$/, "", unit)
     if (file ~ /\.c$/) {
@@ -107,6 +107,7 @@ function part(file,    line, name, path, macros, i, n, word, unit) {
             macros = macros " " name
         }
         if (line ~ /^[A-Za-z].*[ *]hc_[a-z0-9_]+\(/ && line !~ /^(static|typedef)/) line = "HC_PRIVATE " line
+        else if (line ~ /^static inline /) sub(/^static/, "HC_PRIVATE", line)
         else if (line ~ /^const .*[ *]hc_[a-z0-9_]+(\[\])? = /) line = "HC_PRIVATE " line
         print line
     }

@@ -68,7 +68,7 @@ uninstall: ## what install has put there (same prefix and DESTDIR)
 
 # ---- packages: each is built by a script of its own, which says what it needs
 
-TOOLS = VERSION='$(VERSION)' BUILD='$(BUILD)' DIST='$(DIST)' MACHINE='$(MACHINE)' LIBRARY='$(LIBRARY)'
+TOOLS = VERSION='$(VERSION)' BUILD='$(BUILD)' DIST='$(DIST)' MACHINE='$(MACHINE)' LIBRARY='$(LIBRARY)' XXHASH='$(XXHASH)'
 
 deb: ## dist/libsqlite3-mod-hybrid-cache_VERSION_ARCH.deb
 	@MAKE='$(MAKE)' $(TOOLS) sh $(PACKAGING)/debian/build.sh
