@@ -39,7 +39,7 @@ OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak install uninstall clean help \
+.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak versions install uninstall clean help \
         lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 all: loadable
 loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
@@ -133,6 +133,11 @@ soak: deps ## the long forms of the tests
 	@$(MAKE) --no-print-directory loadable tests
 	@BUILD=$(BUILD) DIST=$(DIST) SOAK=1 sh tests/tools/run.sh $(SUITE)
 
+versions: ## the suite `versions` in full: other SQLites, compilers, machines (32 bits, big-endian, Windows)
+	@$(MAKE) --no-print-directory deps DEPS='build demo test versions machines'
+	@$(MAKE) --no-print-directory loadable tests
+	@BUILD=$(BUILD) DIST=$(DIST) ALL=1 sh tests/tools/run.sh versions
+
 SVG ?= $(BUILD)/bench.svg
 
 bench: ## measure against the plain table and others; ROW=... only that row; see also `make deps DEPS=peers`
@@ -168,7 +173,7 @@ lint-cppcheck: $(BUILD)/schema.h
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -DHC_VERSION='""' -I$(BUILD) ext
 lint-sh:
-	shellcheck .ci/run $(wildcard tests/*/*.sh)
+	shellcheck .ci/run $(wildcard tests/*/*.sh ext/packaging/*.sh ext/packaging/*/*.sh)
 
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)
