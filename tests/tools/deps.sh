@@ -94,15 +94,17 @@ give_up() {
 }
 
 # Everything is there. The group `versions` needs files besides: they are fetched once, and kept in build/versions.
-finish() {
+fetch() {
     case " $groups " in
     *" versions "*) sh tests/versions/fetch.sh ;;
     esac
-    exit
 }
 
 find_missing
-[ -z "$missing" ] && finish
+if [ -z "$missing" ]; then
+    fetch
+    exit
+fi
 
 has apt-get || give_up "no apt-get here"
 as_root=
@@ -123,4 +125,4 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-
 find_missing
 [ -z "$missing" ] || give_up "installed, and still not usable"
 echo "deps: done"
-finish
+fetch
