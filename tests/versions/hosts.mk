@@ -64,7 +64,7 @@ flags    = -std=c11 -I$(OUT)/$(SQLITE_$(1)) -Itests/lib -I$(DIST) $(FLAGS_$(1)) 
 linked   = $(if $(LINKED_$(1)),$(OUT)/hosts/$(1)/hybrid_cache.o)
 
 define host
-$(1): $(if $(filter below,$(1)),,$(OUT)/hosts/$(1)/slt) $(OUT)/hosts/$(1)/shell
+$(1): $(if $(filter below,$(1)),,$(OUT)/hosts/$(1)/slt) $(if $(LINKED_$(1)),,$(OUT)/hosts/$(1)/shell)
 $(OUT)/hosts/$(1)/sqlite3.o: $(OUT)/$(SQLITE_$(1))/sqlite3.c tests/versions/hosts.mk
 	@mkdir -p $$(@D)
 	$$(QUIET)$(call compiler,$(1)) -O1 -w $(USUAL) $(FLAGS_$(1)) -c -o $$@ $$<

@@ -68,7 +68,7 @@ host() { echo "$here/$out/hosts/$1/$2"; }
 # The mode memdb needs SQLite 3.36.
 old="delete,wal,truncate,persist,memory,utf16le,utf16be,memjournal,exclusive,shim,shim+wal,defensive"
 old="$old,trusted_schema_off,sharedcache,wal+exclusive"
-modes=wal,delete modes_old=wal,delete
+modes=wal,delete,defensive modes_old=wal,delete,defensive
 [ -z "$ALL" ] || modes=all modes_old=$old
 
 # ---- the file that was built against Debian's SQLite, in three others
