@@ -361,7 +361,7 @@ done:
 **     BEGIN; INSERT INTO cache ...; UPDATE cache_data ...; SELECT hybrid_cache_get('cache', 'a');
 */
 static void notice_others(HcCache *cache) {
-    uint64_t changes;
+    uint64_t changes = 0;
     HcTransaction *transaction = &cache->transaction;
     unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     if (!transaction->open || others == transaction->others)

@@ -229,10 +229,12 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     if (rc != SQLITE_OK)
         return rc;
     int renamed = (set & HC_SET_KEY) && !hc_key_equal(&write->key, key->class, key->data, key->n);
-    if (renamed)
+    if (renamed) {
         rc = find_obstacle(cache, write, &obstacle, message);
-    if (rc == SQLITE_OK)
-        rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
     if (rc != SQLITE_ROW)
         /* DONE: purged by an earlier row of the same statement. */
         return rc == SQLITE_DONE ? SQLITE_OK : rc;

@@ -31,6 +31,29 @@ static inline int hc_host_has(int version) {
 }
 
 /*
+** One lock for what the connections of the process share: a static mutex of SQLite.
+** A host built without threads (SQLITE_THREADSAFE=0) has no such routines.
+*/
+#if defined(SQLITE_CORE) && defined(SQLITE_THREADSAFE) && SQLITE_THREADSAFE == 0
+static inline void hc_host_lock(void) {}
+static inline void hc_host_unlock(void) {}
+#else
+#ifdef SQLITE_CORE
+#define HC_HOST_HAS_MUTEX 1
+#else
+#define HC_HOST_HAS_MUTEX (sqlite3_api->mutex_alloc != NULL)
+#endif
+static inline void hc_host_lock(void) {
+    if (HC_HOST_HAS_MUTEX)
+        sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
+}
+static inline void hc_host_unlock(void) {
+    if (HC_HOST_HAS_MUTEX)
+        sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
+}
+#endif
+
+/*
 ** The state of the transaction on one schema: -1 where the host cannot tell,
 ** else SQLITE_TXN_NONE, _READ or _WRITE (0, 1, 2).
 */

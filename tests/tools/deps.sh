@@ -1,7 +1,8 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, clients
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, clients,
+#           packages, versions, machines (what `make versions` needs besides)
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -54,6 +55,27 @@ find_missing() {
             need shellcheck has shellcheck
             ;;
         valgrind) need "valgrind libc6-dbg" has valgrind ;;
+        packages)
+            need pkg-config has pkg-config
+            need mandoc has mandoc
+            need groff has groff
+            need dpkg-dev has dpkg-shlibdeps
+            need lintian has lintian
+            need python3 has /usr/bin/python3
+            need python3-pip python_module pip
+            need nodejs has node
+            ;;
+        versions) # the amalgamations inside npm packages, pinned in tests/versions/sqlite.txt
+            need npm has npm
+            ;;
+        machines)
+            need clang has clang
+            need "gcc-i686-linux-gnu libc6-dev-i386-cross" has i686-linux-gnu-gcc
+            need "gcc-s390x-linux-gnu libc6-dev-s390x-cross" has s390x-linux-gnu-gcc
+            need qemu-user has qemu-s390x
+            need gcc-mingw-w64-x86-64 has x86_64-w64-mingw32-gcc
+            need wine64 has /usr/lib/wine/wine64
+            ;;
         peers) # what `make bench` compares with where it is installed
             need liblmdb-dev header lmdb.h
             need redis-server has redis-server
@@ -75,7 +97,7 @@ find_missing() {
             need "libhikaricp-java libslf4j-java" jar HikariCP
             ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients packages versions machines)" >&2
             exit 2
             ;;
         esac
@@ -88,16 +110,15 @@ give_up() {
     exit 1
 }
 
-# What comes from elsewhere than Debian, once the tools for it are there.
-finish() {
-    case " $groups " in
-    *" clients "*) sh tests/clients/npm.sh ;;
-    esac
+# What comes from the npm registry, once the tools for it are there: fetched once, and kept in build/.
+fetch() {
+    case " $groups " in *" clients "*) sh tests/clients/npm.sh || return 1 ;; esac
+    case " $groups " in *" versions "*) sh tests/versions/fetch.sh || return 1 ;; esac
 }
 
 find_missing
 if [ -z "$missing" ]; then
-    finish
+    fetch
     exit
 fi
 
@@ -119,5 +140,5 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-
 
 find_missing
 [ -z "$missing" ] || give_up "installed, and still not usable"
+fetch || exit 1
 echo "deps: done"
-finish
