@@ -236,7 +236,7 @@ proc rates {} {
 # ---- a lease: one holder
 
 proc leases {} {
-    regexp {\n(INSERT OR IGNORE INTO lock[^;]*;)} [slurp [file join $::top sql recipes lock_lease.sql]] -> sql
+    regexp {\n(INSERT OR \w+ INTO lock[^;]*;)} [slurp [file join $::top sql recipes lock_lease.sql]] -> sql
     set wrong 0
     for {set round 0} {$round < $::rounds} {incr round} {
         ask "DROP TABLE IF EXISTS lock; CREATE VIRTUAL TABLE lock USING hybrid_cache;"
