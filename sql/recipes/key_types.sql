@@ -5,7 +5,8 @@
 --   CAST where keys enter.
 -- Traps:
 --   * A miss after a put, from another language or another query, is nearly always this. typeof(key) tells.
---   * Drivers that bind every number as text (Perl's DBD::SQLite, PHP's PDO, shells) make the key '5'.
+--   * Perl's DBD::SQLite and PHP's PDO bind a number as text unless told its type: the key is '5'. In Tcl it depends on
+--     how the variable was used last.
 --   * A key read from a column has that column's type: an INTEGER column finds 5, a TEXT column finds '5'.
 --   * Text with bytes from elsewhere: 'é' as one character and as e with an accent are two keys.
 -- Numbers that are no keys are forgiving: ttl, options and arguments of commands may be text. `expires` may not, since
