@@ -8,10 +8,10 @@
 --   * hybrid_cache_reset_stats('cache') starts counting anew, for figures of a minute instead of a lifetime.
 
 .load ./dist/hybrid_cache
-CREATE VIRTUAL TABLE page USING hybrid_cache(l1_entries=40, l2_entries=150);
+CREATE VIRTUAL TABLE page USING hybrid_cache(l1_entries=40, l2_entries=200);
 CREATE VIRTUAL TABLE session USING hybrid_cache(ttl=3600);
 
--- Some life: 150 pages, the low numbers asked for more often, some that do not exist; a few sessions.
+-- Some life: 160 pages, the low numbers asked for more often, some that do not exist; a few sessions.
 INSERT INTO page(key, value) SELECT value, printf('%.*c', 200, 'x') FROM generate_series(1, 160);
 SELECT count(hybrid_cache_get('page', (i.value * j.value) % 177)) FROM generate_series(1, 40) AS i, generate_series(1, 40) AS j;
 INSERT INTO session(key, value) VALUES('ada', 1), ('bob', 2), ('eve', 3);
