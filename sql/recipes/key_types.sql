@@ -6,7 +6,7 @@
 -- Traps:
 --   * A miss after a put, from another language or another query, is nearly always this. typeof(key) tells.
 --   * Perl's DBD::SQLite and PHP's PDO bind a number as text unless told its type: the key is '5'. In Tcl it depends on
---     how the variable was used last.
+--     how the variable was used last. Node's better-sqlite3 binds 5 as 5.0, which is the same key.
 --   * A key read from a column has that column's type: an INTEGER column finds 5, a TEXT column finds '5'.
 --   * Text with bytes from elsewhere: 'é' as one character and as e with an accent are two keys.
 -- Numbers that are no keys are forgiving: ttl, options and arguments of commands may be text. `expires` may not, since

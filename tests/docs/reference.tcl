@@ -7,6 +7,7 @@
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
 set passed 0
 set failed 0
+set skipped 0
 
 proc check {name expected actual} {
     if {$expected eq $actual} {
@@ -203,6 +204,30 @@ proc recipes {} {
     both_ways recipe $real $described
 }
 
+# The calls that README.md shows for a language are in the program that it names, which tests/clients/ runs.
+proc languages {} {
+    if {![file isdirectory tests/clients]} {
+        puts "skipped: tests/clients is not there"
+        set ::readme [regsub -all {\]\(tests/clients/[^)]*\)} $::readme {]}]
+        incr ::skipped
+        return
+    }
+    foreach row [table "| language |"] {
+        lassign $row language snippet programs
+        set text {}
+        foreach {- path} [regexp -all -inline {\]\(([^)]+)\)} $programs] {
+            append text [slurp $path]
+        }
+        if {$text eq ""} {
+            continue
+        }
+        foreach {- call} [regexp -all -inline {(\.?\w*load\w*)} [string tolower [string map {./dist/hybrid_cache {} hybrid_cache.so {}} $snippet]]] {
+            check "README.md: $call of $language is in its program" yes \
+                [expr {[string first $call [string tolower $text]] >= 0 ? "yes" : "no"}]
+        }
+    }
+}
+
 proc links {} {
     set anchors {}
     foreach {- title} [regexp -all -inline -line {^##+ (.*)$} [regsub -all {```.*?```} $::readme {}]] {
@@ -233,6 +258,7 @@ statistics
 commands
 refusals
 recipes
+languages
 links
-puts "$passed passed, $failed failed"
+puts "$passed passed, $failed failed[expr {$skipped ? ", $skipped skipped" : ""}]"
 exit [expr {$failed > 0}]
