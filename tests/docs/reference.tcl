@@ -238,6 +238,22 @@ proc languages {} {
     }
 }
 
+# Each `make TARGET` is a target of the Makefile or of a part of it.
+proc targets {} {
+    set makefile ""
+    foreach path [concat Makefile [glob -nocomplain ext/*/*.mk tests/*/*.mk]] {
+        append makefile [slurp $path] \n
+    }
+    foreach {- target} [regexp -all -inline -line {(?:`|^    )make ([a-z]+)(?![a-z/])} $::readme] {
+        if {![file isdirectory ext/packaging] && $target in {deb static amalgamation npm wheel}} {
+            puts "skipped: ext/packaging is not there, and with it make $target"
+            incr ::skipped
+            continue
+        }
+        check "README.md: make $target" yes [expr {[regexp -line "^(\[a-z \]+ )?$target\[: \]" $makefile] ? "yes" : "no"}]
+    }
+}
+
 proc links {} {
     set anchors {}
     foreach {- title} [regexp -all -inline -line {^##+ (.*)$} [regsub -all {```.*?```} $::readme {}]] {
@@ -272,6 +288,7 @@ commands
 refusals
 recipes
 languages
+targets
 links
 puts "$passed passed, $failed failed[expr {$skipped ? ", $skipped skipped" : ""}]"
 exit [expr {$failed > 0}]
