@@ -17,12 +17,12 @@ INSERT INTO cache(key, value, ttl, tag) VALUES('a', 1, 60, 'staff'), ('b', x'00f
 INSERT INTO cache(key, value, ttl) VALUES('over', 1, -1);
 
 .print The statement that makes the same cache elsewhere:
-SELECT 'CREATE VIRTUAL TABLE side.cache USING hybrid_cache(' || options || ');' FROM cache_meta;
+SELECT 'CREATE VIRTUAL TABLE side.cache USING hybrid_cache(' || options || ');' FROM cache_meta WHERE id = 1;
 
 .print Make it, copy, compare, drop the old one, all in one transaction:
 ATTACH 'cache.db' AS side;
 .once build/create.sql
-SELECT 'CREATE VIRTUAL TABLE side.cache USING hybrid_cache(' || options || ');' FROM cache_meta;
+SELECT 'CREATE VIRTUAL TABLE side.cache USING hybrid_cache(' || options || ');' FROM cache_meta WHERE id = 1;
 BEGIN IMMEDIATE;
 .read build/create.sql
 INSERT INTO side.cache(key, value, expires, tag) SELECT key, value, expires, tag FROM main.cache;
