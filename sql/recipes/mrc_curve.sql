@@ -29,6 +29,10 @@ FROM hybrid_cache_mrc('cache') ORDER BY entries;
 .print Measured at the present size, for comparison:
 SELECT printf('%7d  %5.1f %%', hybrid_cache_option('cache', 'l1_entries'), 100.0 * l1_hits / gets) FROM hybrid_cache_stats('cache');
 
+SELECT 'estimated within three points: ' || (abs(curve.hit_ratio - 1.0 * l1_hits / gets) < 0.03)
+FROM hybrid_cache_mrc('cache') AS curve, hybrid_cache_stats('cache')
+WHERE curve.entries = hybrid_cache_option('cache', 'l1_entries');
+
 .print The smallest size with nine tenths of what the largest would hit, and how to take it:
 SELECT min(entries) FROM hybrid_cache_mrc('cache')
 WHERE hit_ratio >= 0.9 * (SELECT max(hit_ratio) FROM hybrid_cache_mrc('cache'));
