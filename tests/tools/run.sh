@@ -63,7 +63,11 @@ suite() {
     tcl) run tclsh tests/tcl/all.tcl ;;
     model) run sh tests/model/run.sh ;;
     fault) run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ;;
-    docs) run tclsh tests/docs/run.tcl ;;
+    docs)
+        run tclsh tests/docs/run.tcl
+        run tclsh tests/docs/reference.tcl
+        run tclsh tests/docs/race.tcl
+        ;;
     *)
         if [ -f "tests/$1/run.sh" ]; then
             run sh "tests/$1/run.sh"
