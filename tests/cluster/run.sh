@@ -100,6 +100,9 @@ fi
 [ -z "$have_sqld" ] || run $here/test_sqld.py --sqld "$sqld" --extension "$DIST/hybrid_cache"
 [ -z "$have_litestream" ] || run $here/test_litestream.py --vfs "$litestream" --extension "$DIST/hybrid_cache"
 
+# The short form finds them too.
+SOAK=
+export SOAK
 # stale: the L1 never asks whether others have committed. writing: a function writes the L2, in a SELECT.
 if [ -n "$have_dqlite$have_sqld$have_litestream" ]; then
     if plant stale coherence.c '/^int hc_coherence_fresh/a\    if (coherence->known) return 1;'; then

@@ -126,6 +126,10 @@ def part_create(checks, nodes, leader):
     checks.equal("get", "one", leader.value("SELECT hybrid_cache_get('cache', 'a')"))
     checks.equal("get through the table", [("one", "staff")], leader.query("SELECT value, tag FROM cache WHERE key = 'a'"))
     checks.equal("a blob", b"\0\1\2", leader.value("SELECT value FROM cache WHERE key = 'b'"))
+    leader.execute("INSERT OR REPLACE INTO cache(key, value) VALUES('null', NULL), (1.5, 2.5)")
+    checks.equal("a cached NULL", None, leader.value("SELECT hybrid_cache_get('cache', 'null', 'missing')"))
+    checks.equal("a miss", "missing", leader.value("SELECT hybrid_cache_get('cache', 'nul', 'missing')"))
+    checks.equal("reals", 2.5, leader.value("SELECT value FROM cache WHERE key = 1.5"))
     checks.equal("in memory", 1, leader.value("SELECT hybrid_cache_tier('cache', 'a')"))
     follower = next(address for address in nodes.addresses.values() if address != leader.address)
     with Client(follower) as node:

@@ -90,11 +90,16 @@ def part_create(checks, servers, primary):
     primary.execute("INSERT OR REPLACE INTO cache(key, value, tag) VALUES('a', 'one', 'staff')")
     with servers.connect("replica1") as replica:
         replica.execute("INSERT OR REPLACE INTO cache(key, value) VALUES('b', ?)", b"\0\1\2")
+        replica.execute("INSERT OR REPLACE INTO cache(key, value) VALUES('null', NULL), (1.5, 2.5)")
     checks.check("all files alike", servers.equal())
     for name in servers.addresses:
         with servers.connect(name) as client:
             checks.equal(f"get on {name}", "one", client.value(GET, "a"))
             checks.equal(f"in the memory of {name}", 1, client.value("SELECT hybrid_cache_tier('cache', 'a')"))
+            checks.equal(
+                f"a cached NULL on {name}", None, client.value("SELECT hybrid_cache_get('cache', 'null', 'missing')")
+            )
+            checks.equal(f"reals on {name}", 2.5, client.value("SELECT value FROM cache WHERE key = 1.5"))
             checks.equal(f"what a replica wrote, on {name}", b"\0\1\2", client.value(GET, "b"))
 
 
