@@ -21,14 +21,14 @@ int hc_cache_new(HcConnection *connection, const char *schema, const char *name,
     hc_options_preset(&cache->options);
     sqlite3_randomness((int)sizeof seed, &seed);
     hc_l1_init(&cache->l1, &hc_eviction_lru, seed);
-    int rc = hc_l2_init(&cache->l2, connection->db, schema, name);
+    int rc = hc_l2_init(&cache->l2, connection->db, &connection->guard, schema, name);
     if (rc == SQLITE_OK && (!cache->schema || !cache->name))
         rc = SQLITE_NOMEM;
     if (rc != SQLITE_OK) {
         hc_cache_free(cache);
         return rc;
     }
-    hc_coherence_init(&cache->coherence, connection->db, cache->l2.schema);
+    hc_coherence_init(&cache->coherence, connection->db, &connection->guard, cache->l2.schema);
     *out = cache;
     return SQLITE_OK;
 }
@@ -419,14 +419,11 @@ int hc_cache_join(HcCache *cache, char **message) {
 
 int hc_cache_clear(HcCache *cache) {
     char *message = NULL;
-    sqlite3_stmt *stmt;
     HcState *state = &cache->transaction.state;
     int rc = hc_cache_join(cache, &message);
     sqlite3_free(message);
     if (rc == SQLITE_OK)
-        rc = hc_l2_open(&cache->l2, HC_L2_CLEAR, &stmt);
-    if (rc == SQLITE_OK)
-        rc = hc_l2_run(&cache->l2, HC_L2_CLEAR);
+        rc = hc_l2_clear(&cache->l2, state->entries);
     if (rc == SQLITE_OK) {
         state->version = hc_mix(state->version, HC_CLEARED);
         state->entries = state->bytes = state->hand = 0;

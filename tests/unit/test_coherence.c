@@ -4,12 +4,22 @@
 */
 #define _GNU_SOURCE /* mkdtemp */
 #include "value.c"
+#include "guard.c"
 #include "l2.c"
+#include "l2_schema.c"
 #include "coherence.c"
 
 #include "unit.h"
 
 #include <unistd.h>
+
+static HcGuard guard;
+
+static sqlite3 *open_guarded(const char *file) {
+    sqlite3 *db = unit_open(file);
+    CHECK_EQ(hc_guard_register(db, &guard), SQLITE_OK);
+    return db;
+}
 
 /* ---- verdicts */
 
@@ -39,9 +49,9 @@ static int good_buckets(const HcCoherence *coherence, uint32_t stamp) {
 
 static void test_verdicts(void) {
     HcCoherence coherence;
-    sqlite3 *db = unit_open(":memory:");
+    sqlite3 *db = open_guarded(":memory:");
     HcMeta meta = some_meta(), other;
-    hc_coherence_init(&coherence, db, "main");
+    hc_coherence_init(&coherence, db, &guard, "main");
     CHECK_EQ(hc_coherence_blind(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_fresh(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_same(&coherence), 0);
@@ -105,10 +115,10 @@ static void test_verdicts(void) {
 /* A stamp has 32 bits. Before they run out everything is dropped once, and counting begins anew. */
 static void test_moment_wraps(void) {
     HcCoherence coherence;
-    sqlite3 *db = unit_open(":memory:");
+    sqlite3 *db = open_guarded(":memory:");
     HcMeta meta = some_meta();
     int dropped = 0;
-    hc_coherence_init(&coherence, db, "main");
+    hc_coherence_init(&coherence, db, &guard, "main");
     hc_coherence_adopt(&coherence, &meta);
     coherence.moment = LAST_MOMENT - 3;
     for (int i = 0; i < 10; i++) {
@@ -172,9 +182,9 @@ typedef struct Side {
 
 static void open_side(Side *side, const char *name) {
     memset(side, 0, sizeof *side);
-    side->db = unit_open(name);
-    CHECK_EQ(hc_l2_init(&side->l2, side->db, "main", "c"), SQLITE_OK);
-    hc_coherence_init(&side->coherence, side->db, side->l2.schema);
+    side->db = open_guarded(name);
+    CHECK_EQ(hc_l2_init(&side->l2, side->db, &guard, "main", "c"), SQLITE_OK);
+    hc_coherence_init(&side->coherence, side->db, &guard, side->l2.schema);
 }
 
 static void close_side(Side *side) {
