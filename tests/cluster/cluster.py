@@ -196,8 +196,10 @@ def damage_in(path, extension):
 def check_the_checks(checks, path, extension):
     """The two above see one changed value in a copy that nobody needs any more."""
     before = l2_digest(path)
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE cache_data SET value = 'changed' WHERE key = 'a'")
+    database = sqlite3.connect(path, isolation_level=None)
+    database.enable_load_extension(True)
+    database.load_extension(extension)
+    database.execute("UPDATE cache_data SET value = 'changed' WHERE key = 'a'")
     database.close()
     checks.check("a changed value is seen by l2_digest", l2_digest(path) != before)
     checks.check("a changed value is seen by damage_in", damage_in(path, extension))

@@ -141,6 +141,25 @@ def part_writes(checks, servers, primary):
         replica.execute("INSERT INTO cache(cache) VALUES('check')")
 
 
+def part_outside(checks, servers, primary):
+    """Who writes to the data table directly, on the primary or through a replica, is noticed by every L1."""
+    clients = [servers.connect(name) for name in servers.addresses]
+
+    def all_have(value):
+        wait_for(f"{value} everywhere", lambda: all(client.value(GET, "out") == value for client in clients))
+
+    for name in ("primary", "replica1"):
+        primary.execute("INSERT OR REPLACE INTO cache(key, value) VALUES('out', ?)", name)
+        all_have(name)
+        with servers.connect(name) as writer:
+            writer.execute("DELETE FROM cache_data WHERE key = 'out'")
+        checks.equal(f"on the primary after a direct write through {name}", None, clients[0].value(GET, "out"))
+        all_have(None)
+        primary.execute("INSERT INTO cache(cache) VALUES('rebuild')")
+    for client in clients:
+        client.close()
+
+
 def part_functions(checks, servers, primary):
     """Every function and every way to read, on each server: no file changes."""
     primary.execute("INSERT OR REPLACE INTO cache(key, value, tag) VALUES('a', 'one', 'staff')")
@@ -158,7 +177,7 @@ def part_functions(checks, servers, primary):
     checks.check("all files alike after a write", servers.equal())
 
 
-KEYS = 20
+KEYS, PUTS = 20, 100  # keys that are written to; puts before a reader may end
 
 
 def write_on(servers, announced, end):
@@ -183,7 +202,7 @@ def read_on(servers, name, count, announced, answers):
     reads = stale = differ = 0
     seen = set()
     with servers.connect(name) as client:
-        while reads < count:
+        while reads < count or announced[0] < PUTS:
             key = chosen.randrange(KEYS)
             # A replica runs behind, but never backwards: what it has shown once is the least that it may answer.
             floor = announced[key] if name == "primary" else client.value(ROW, f"pair:{key}")
@@ -270,7 +289,7 @@ def part_end(checks, servers, extension):
     cluster.check_the_checks(checks, servers.file("primary"), extension)
 
 
-PARTS = {"writes": part_writes, "functions": part_functions, "reads": part_reads, "failover": part_failover}
+PARTS = {"writes": part_writes, "outside": part_outside, "functions": part_functions, "reads": part_reads, "failover": part_failover}
 
 
 def main():
