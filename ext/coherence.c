@@ -6,11 +6,9 @@
 /* A stamp of an entry has 32 bits: before the moment wraps, everything is dropped once. */
 #define LAST_MOMENT 0xfffffff0u
 
-void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const HcGuard *guard, const char *schema) {
+void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const char *schema) {
     memset(coherence, 0, sizeof *coherence);
     coherence->db = db;
-    coherence->guard = guard;
-    coherence->guarded = guard->outside;
     coherence->schema = schema;
     coherence->control = sqlite3_stricmp(schema, "main") == 0 ? NULL : schema;
 }
@@ -136,38 +134,15 @@ static void choose_signal(HcCoherence *coherence) {
 
 /* --------------------------------------------------------------- questions */
 
-static int may_be_writing(HcCoherence *coherence) {
-    int state = hc_host_txn_state(coherence->db, coherence->schema);
-    if (state >= 0)
-        return state == 2;
-    if (!sqlite3_get_autocommit(coherence->db))
-        return 1;
-    for (sqlite3_stmt *stmt = sqlite3_next_stmt(coherence->db, NULL); stmt;
-         stmt = sqlite3_next_stmt(coherence->db, stmt)) {
-        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
-            return 1;
-    }
-    return 0;
-}
-
 /*
-** A data table that was written to directly on this connection cannot be told from before
-** and after until that is committed or undone: then the meta row tells.
-**
-**     BEGIN; UPDATE cache_data SET ...; SELECT hybrid_cache_get('cache', 'a'); ROLLBACK;
-**
 ** In a write transaction that this cache has no part in, no callback will tell when
 ** it is undone. As long as no statement of it has changed anything, that does not
-** matter; after that the meta row itself may have been written to.
+** matter; after that the shadow tables themselves may have been written to.
+**
+**     BEGIN; UPDATE cache_data SET ...; SELECT hybrid_cache_get('cache', 'a'); ROLLBACK;
 */
 int hc_coherence_blind(HcCoherence *coherence, int joined) {
     int changes = sqlite3_total_changes(coherence->db);
-    if (coherence->guarded != coherence->guard->outside) {
-        if (may_be_writing(coherence))
-            return 1;
-        coherence->guarded = coherence->guard->outside;
-        hc_coherence_doubt(coherence);
-    }
     /* A host before 3.34 cannot tell a transaction that reads from one that writes. */
     int state = sqlite3_get_autocommit(coherence->db) ? 0 : hc_host_txn_state(coherence->db, coherence->schema);
     if (state == 0 || state == 1)

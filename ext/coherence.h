@@ -53,15 +53,14 @@ typedef union HcToken {
 
 typedef struct HcCoherence {
     sqlite3 *db;
-    const HcGuard *guard;
     const char *schema;  /* borrowed from the L2 */
     const char *control; /* the same for sqlite3_file_control(), which finds "main" faster as NULL */
 
     int known; /* 1 = what follows was read from the meta row */
     sqlite3_int64 store;
-    uint64_t seed;         /* of the buckets */
-    sqlite3_int64 outside; /* as HcMeta.outside */
-    HcState state;         /* as committed, when the L1 was last compared with it */
+    uint64_t seed;    /* of the buckets */
+    uint64_t outside; /* as HcMeta.outside */
+    HcState state;    /* as committed, when the L1 was last compared with it */
 
     unsigned data_version; /* FCNTL_DATA_VERSION that belongs to `state` */
     HcSignal signal;
@@ -73,14 +72,13 @@ typedef struct HcCoherence {
     int pending_known;     /* a token read before the validating read */
     HcToken pending;
 
-    int changes;      /* sqlite3_total_changes() when no write transaction was open */
-    unsigned guarded; /* HcGuard.outside then */
+    int changes; /* sqlite3_total_changes() when no write transaction was open */
 
     uint32_t moment;            /* rises whenever entries are found changed */
     uint32_t moved[HC_BUCKETS]; /* the moment at which the bucket last moved */
 } HcCoherence;
 
-void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const HcGuard *guard, const char *schema);
+void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const char *schema);
 /* Forgets what it knows of files: they may be gone (DETACH, schema reload). */
 void hc_coherence_unknow(HcCoherence *coherence);
 /* After a rollback, a connect, a commit that nobody vouches for: the next look compares again, whatever the signals say. */

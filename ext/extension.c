@@ -17,7 +17,6 @@ static void unregister(sqlite3 *db) {
     for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
         sqlite3_create_module_v2(db, modules[i], NULL, NULL, NULL);
     hc_functions_unregister(db);
-    hc_guard_unregister(db);
 }
 
 int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
@@ -40,9 +39,7 @@ int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_rout
         return SQLITE_NOMEM;
     int rc = SQLITE_OK;
     if (!connection->registered) {
-        rc = hc_guard_register(db, &connection->guard);
-        if (rc == SQLITE_OK)
-            rc = hc_module_register(connection);
+        rc = hc_module_register(connection);
         if (rc == SQLITE_OK)
             rc = hc_stats_table_register(connection);
         if (rc == SQLITE_OK)

@@ -21,6 +21,8 @@ SQLITE_EXTENSION_INIT3
 #define HC_HOST_TXN_STATE 3034000
 /* sqlite3_db_name() */
 #define HC_HOST_DB_NAME 3039000
+/* From here on a connection in defensive mode takes a schema with triggers on shadow tables for malformed. */
+#define HC_HOST_NO_SHADOW_TRIGGERS 3044000
 /* sqlite3_is_interrupted() */
 #define HC_HOST_INTERRUPT 3041000
 

@@ -12,15 +12,17 @@ _Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 
 /* %1 stands for the data table, %2 for the meta table. */
 static const char *const statement_sql[HC_L2_STATEMENTS] = {
-    [HC_L2_META] = "SELECT format, store, seed, options, outside, state FROM %2 WHERE id = 1",
+    [HC_L2_META] = "SELECT a.format, a.store, a.seed, a.options, b.changes, a.state FROM %2 AS a, %2 AS b "
+                   "WHERE a.id = 1 AND b.id = 2",
     [HC_L2_META_OPTIONS] = "UPDATE %2 SET options = ?1 WHERE id = 1",
-    [HC_L2_META_REPLACE] = "REPLACE INTO %2(id, format, store, seed, options, outside, state) "
-                           "VALUES(1, ?1, ?2, ?3, ?4, ?5, ?6)",
+    [HC_L2_META_REPLACE] = "REPLACE INTO %2(id, format, store, seed, options, state, changes) "
+                           "VALUES(1, ?1, ?2, ?3, ?4, ?5, NULL), (2, NULL, NULL, NULL, NULL, NULL, ?6)",
     [HC_L2_FIND] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE key = ?1",
     [HC_L2_HEAD] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE key = ?1",
+    [HC_L2_CHANGES] = "SELECT changes FROM %2 WHERE id = 2",
     /*
     ** OR FAIL: one row has nothing to take back, and SQLite then needs no statement journal, which
-    ** it would keep because of the trigger (4,000 instructions).
+    ** it would keep because of the triggers (4,000 instructions).
     */
     [HC_L2_INSERT] = "INSERT OR FAIL INTO %1(key, expires, due, tag, size, used, sum, value) "
                      "VALUES(?2, ?3, ?3, ?4, ?5, 0, ?6, ?7)",
@@ -63,10 +65,10 @@ char *hc_l2_expand(const HcL2 *l2, const char *text, int n) {
     return sqlite3_str_finish(sql);
 }
 
-int hc_l2_init(HcL2 *l2, sqlite3 *db, HcGuard *guard, const char *schema, const char *name) {
+int hc_l2_init(HcL2 *l2, sqlite3 *db, HcTally *tally, const char *schema, const char *name) {
     memset(l2, 0, sizeof *l2);
     l2->db = db;
-    l2->guard = guard;
+    l2->tally = tally;
     l2->schema = sqlite3_mprintf("%s", schema);
     l2->name = sqlite3_mprintf("%s", name);
     return l2->schema && l2->name ? SQLITE_OK : SQLITE_NOMEM;
@@ -129,10 +131,12 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 }
 
 int hc_l2_run(HcL2 *l2, HcStatement id) {
-    l2->guard->own++;
+    unsigned begin = hc_tally_begin(l2->db);
     int rc = sqlite3_step(l2->statements[id]);
-    l2->guard->own--;
+    if (rc == SQLITE_DONE && id >= HC_L2_INSERT && id <= HC_L2_CLEAR)
+        l2->changes += (unsigned)sqlite3_changes(l2->db);
     hc_l2_close(l2, id);
+    hc_tally_end(l2->tally, l2->db, begin);
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : hc_l2_failure(l2, rc);
 }
 
@@ -150,6 +154,18 @@ static void copy_state(const void *from, void *to) {
         memcpy(bytes + i, &word, 8);
     }
 #endif
+}
+
+int hc_l2_changes(HcL2 *l2, uint64_t *changes) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_CHANGES, &stmt);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *changes = (uint64_t)sqlite3_column_int64(stmt, 0);
+    hc_l2_close(l2, HC_L2_CHANGES);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT_VTAB : hc_l2_failure(l2, rc);
 }
 
 /* By itself: the columns of the first format were others. */
@@ -195,8 +211,8 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
             meta->store = sqlite3_column_int64(stmt, 1);
             meta->seed = (uint64_t)sqlite3_column_int64(stmt, 2);
             meta->options = (const char *)options;
-            meta->outside = sqlite3_column_int64(stmt, 4);
             copy_state(state, &meta->state);
+            meta->outside = (uint64_t)sqlite3_column_int64(stmt, 4) - meta->state.changes;
             if (meta->state.entries >= 0 && meta->state.bytes >= 0)
                 return SQLITE_OK;
             rc = SQLITE_CORRUPT_VTAB;
@@ -252,9 +268,9 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
     rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, 5, meta->outside);
+        rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
     if (rc == SQLITE_OK)
-        rc = sqlite3_bind_blob(stmt, 6, blob, STATE_BYTES, SQLITE_STATIC);
+        rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)(meta->state.changes + meta->outside));
     return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_META_REPLACE) : rc;
 }
 

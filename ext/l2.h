@@ -9,7 +9,7 @@
 #ifndef HC_L2_H
 #define HC_L2_H
 
-#include "guard.h"
+#include "tally.h"
 #include "value.h"
 
 #define HC_FORMAT 2
@@ -26,15 +26,16 @@ typedef struct HcState {
     sqlite3_int64 entries;
     sqlite3_int64 bytes;
     sqlite3_int64 hand; /* the sweep of eviction continues after this id */
-    uint64_t reserved[4];
+    uint64_t changes;   /* of the data table, made by caches */
+    uint64_t reserved[3];
     uint64_t bucket[HC_BUCKETS];
 } HcState;
 
 typedef struct HcMeta {
     sqlite3_int64 store;
     uint64_t seed;
-    const char *options;   /* borrowed until hc_l2_close */
-    sqlite3_int64 outside; /* changes of the data table that were not the cache's */
+    const char *options; /* borrowed until hc_l2_close */
+    uint64_t outside;    /* changes of the data table that were not the caches' */
     HcState state;
 } HcMeta;
 
@@ -53,20 +54,21 @@ typedef enum HcStatement {
     HC_L2_META,
     HC_L2_META_OPTIONS,
     HC_L2_META_REPLACE,
-    HC_L2_FIND, /* a row by key, the value with it */
-    HC_L2_HEAD, /* the same without the value */
-    HC_L2_INSERT,
+    HC_L2_CHANGES,  /* of the data table, whoever made them */
+    HC_L2_FIND,     /* a row by key, the value with it */
+    HC_L2_HEAD,     /* the same without the value */
+    HC_L2_INSERT,   /* from here to CLEAR: what the triggers of the data table count */
     HC_L2_REPLACE,  /* all columns of a row by id */
     HC_L2_REWRITE,  /* the same but key, due and tag, whose indexes are left alone then */
     HC_L2_TOUCH,    /* all but the value */
     HC_L2_EXTEND,   /* the same but key, due and tag */
+    HC_L2_DELETE,   /* by id */
+    HC_L2_CLEAR,    /* all rows */
     HC_L2_POSTPONE, /* due at the deadline, by id */
     HC_L2_UNUSE,    /* the use bit off, by id */
-    HC_L2_DELETE,
-    HC_L2_CLEAR,
-    HC_L2_DUE,   /* in the order of `due` */
-    HC_L2_SWEEP, /* in the order of writing, after an id */
-    HC_L2_WALK,  /* all rows with their values, by id */
+    HC_L2_DUE,      /* in the order of `due` */
+    HC_L2_SWEEP,    /* in the order of writing, after an id */
+    HC_L2_WALK,     /* all rows with their values, by id */
     HC_L2_STATEMENTS
 } HcStatement;
 
@@ -89,7 +91,8 @@ enum {
 
 typedef struct HcL2 {
     sqlite3 *db;
-    HcGuard *guard; /* of the connection */
+    HcTally *tally;   /* of the connection */
+    uint64_t changes; /* that our statements made in the data table, as its triggers count them */
     char *schema;
     char *name;
     int utf16;
@@ -100,10 +103,10 @@ typedef struct HcL2 {
     unsigned generation; /* rises when statements become those of another table: a rename */
 } HcL2;
 
-/* The suffixes of the shadow tables, NULL-terminated: create, drop, rename and xShadowName go by it. */
+/* The suffixes of the shadow tables, NULL-terminated, the data table first: create, drop, rename and xShadowName go by it. */
 extern const char *const hc_l2_suffixes[];
 
-int hc_l2_init(HcL2 *l2, sqlite3 *db, HcGuard *guard, const char *schema, const char *name);
+int hc_l2_init(HcL2 *l2, sqlite3 *db, HcTally *tally, const char *schema, const char *name);
 void hc_l2_finalize(HcL2 *l2); /* the statements; they come back on demand */
 void hc_l2_free(HcL2 *l2);
 
@@ -144,6 +147,8 @@ int hc_l2_run(HcL2 *l2, HcStatement id);
 ** (then *message tells which).
 */
 int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message);
+/* Changes of the data table, whoever made them. */
+int hc_l2_changes(HcL2 *l2, uint64_t *changes);
 /* The format that the meta row names, 0 if it cannot be read. */
 sqlite3_int64 hc_l2_format(HcL2 *l2);
 int hc_l2_write_state(HcL2 *l2, const HcState *state);

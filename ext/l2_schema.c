@@ -15,9 +15,9 @@ static const struct {
 } parts[] = {
     {"index", "due", "%(due)", "the index on due"},
     {"index", "tag", "%(tag)%", "the index on tag"},
-    {"trigger", "insert", "%AFTER INSERT ON%COLLATE \"hybrid_cache,%", "the trigger on INSERT"},
-    {"trigger", "update", "%AFTER UPDATE OF%COLLATE \"hybrid_cache,%", "the trigger on UPDATE"},
-    {"trigger", "delete", "%AFTER DELETE ON%COLLATE \"hybrid_cache,%", "the trigger on DELETE"},
+    {"trigger", "insert", "%AFTER INSERT ON%SET changes = changes + 1%", "the trigger on INSERT"},
+    {"trigger", "update", "%AFTER UPDATE OF%SET changes = changes + 1%", "the trigger on UPDATE"},
+    {"trigger", "delete", "%AFTER DELETE ON%SET changes = changes + 1%", "the trigger on DELETE"},
 };
 #define PARTS (int)(sizeof parts / sizeof parts[0])
 
@@ -27,9 +27,9 @@ static const struct {
 static int execute(HcL2 *l2, char *sql, char **error) {
     int rc = SQLITE_NOMEM;
     if (sql) {
-        l2->guard->own++;
+        unsigned begin = hc_tally_begin(l2->db);
         rc = sqlite3_exec(l2->db, sql, NULL, NULL, error);
-        l2->guard->own--;
+        hc_tally_end(l2->tally, l2->db, begin);
     }
     sqlite3_free(sql);
     return rc;
@@ -228,7 +228,7 @@ int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
 
 int hc_l2_upgrade(HcL2 *l2) {
     int rc = SQLITE_OK;
-    static const char *const columns[][2] = {{"data", "due DEFAULT 0"}, {"meta", "outside INTEGER DEFAULT 0"}};
+    static const char *const columns[][2] = {{"data", "due DEFAULT 0"}, {"meta", "changes INTEGER"}};
     hc_l2_finalize(l2);
     for (int i = 0; rc == SQLITE_OK && i < 2; i++) {
         char *there, *table = sqlite3_mprintf("%s_%s", l2->name, columns[i][0]);
@@ -244,22 +244,30 @@ int hc_l2_upgrade(HcL2 *l2) {
     }
     /* An index in the place of the old one, which only costs now; DROP INDEX would need that nothing is being read. */
     if (rc == SQLITE_OK)
-        rc = execute(
-            l2, hc_l2_expand(l2, "UPDATE %1 SET due = expires; UPDATE %2 SET format = 2, outside = 0 WHERE id = 1", 0),
-            NULL);
+        rc = execute(l2,
+                     hc_l2_expand(l2,
+                                  "UPDATE %1 SET due = expires; UPDATE %2 SET format = 2 WHERE id = 1; "
+                                  "REPLACE INTO %2(id, changes) VALUES(2, 0)",
+                                  0),
+                     NULL);
     return rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
 }
 
 /*
-** A DELETE without a WHERE takes pages at a time, but row by row where there is a trigger on it. That one
+** A DELETE without a WHERE takes pages at a time, but goes row by row where there is a trigger on it. That one
 ** is put aside meanwhile, unless the schema cannot be written (shared cache), or it is not worth it: other
 ** connections have to read the schema anew.
 */
 int hc_l2_clear(HcL2 *l2, sqlite3_int64 rows) {
     sqlite3_stmt *stmt;
     int aside = rows > CLEARED_ROW_BY_ROW && drop_triggers(l2, "delete") == SQLITE_OK;
+    uint64_t changes = l2->changes;
     int rc = hc_l2_open(l2, HC_L2_CLEAR, &stmt);
     if (rc == SQLITE_OK)
         rc = hc_l2_run(l2, HC_L2_CLEAR);
-    return rc == SQLITE_OK && aside ? hc_l2_mend(l2) : rc;
+    if (aside) {
+        l2->changes = changes; /* nobody has counted */
+        rc = rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
+    }
+    return rc;
 }

@@ -130,9 +130,9 @@ int hc_maintenance_check(HcCache *cache, char **message) {
 
 static int run(HcCache *cache, const char *format) {
     char *sql = sqlite3_mprintf(format, cache->l2.schema, cache->l2.name, cache->l2.schema, cache->l2.name);
-    cache->l2.guard->own++;
-    int rc = sql ? sqlite3_exec(cache->connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-    cache->l2.guard->own--;
+    unsigned begin = hc_tally_begin(cache->l2.db);
+    int rc = sql ? sqlite3_exec(cache->l2.db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    hc_tally_end(cache->l2.tally, cache->l2.db, begin);
     sqlite3_free(sql);
     return hc_l2_failure(&cache->l2, rc);
 }

@@ -4,7 +4,6 @@
 */
 #define _GNU_SOURCE /* mkdtemp */
 #include "value.c"
-#include "guard.c"
 #include "l2.c"
 #include "l2_schema.c"
 #include "coherence.c"
@@ -13,13 +12,7 @@
 
 #include <unistd.h>
 
-static HcGuard guard;
-
-static sqlite3 *open_guarded(const char *file) {
-    sqlite3 *db = unit_open(file);
-    CHECK_EQ(hc_guard_register(db, &guard), SQLITE_OK);
-    return db;
-}
+static HcTally tally;
 
 /* ---- verdicts */
 
@@ -49,9 +42,9 @@ static int good_buckets(const HcCoherence *coherence, uint32_t stamp) {
 
 static void test_verdicts(void) {
     HcCoherence coherence;
-    sqlite3 *db = open_guarded(":memory:");
+    sqlite3 *db = unit_open(":memory:");
     HcMeta meta = some_meta(), other;
-    hc_coherence_init(&coherence, db, &guard, "main");
+    hc_coherence_init(&coherence, db, "main");
     CHECK_EQ(hc_coherence_blind(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_fresh(&coherence, 0), 0);
     CHECK_EQ(hc_coherence_same(&coherence), 0);
@@ -115,10 +108,10 @@ static void test_verdicts(void) {
 /* A stamp has 32 bits. Before they run out everything is dropped once, and counting begins anew. */
 static void test_moment_wraps(void) {
     HcCoherence coherence;
-    sqlite3 *db = open_guarded(":memory:");
+    sqlite3 *db = unit_open(":memory:");
     HcMeta meta = some_meta();
     int dropped = 0;
-    hc_coherence_init(&coherence, db, &guard, "main");
+    hc_coherence_init(&coherence, db, "main");
     hc_coherence_adopt(&coherence, &meta);
     coherence.moment = LAST_MOMENT - 3;
     for (int i = 0; i < 10; i++) {
@@ -182,9 +175,9 @@ typedef struct Side {
 
 static void open_side(Side *side, const char *name) {
     memset(side, 0, sizeof *side);
-    side->db = open_guarded(name);
-    CHECK_EQ(hc_l2_init(&side->l2, side->db, &guard, "main", "c"), SQLITE_OK);
-    hc_coherence_init(&side->coherence, side->db, &guard, side->l2.schema);
+    side->db = unit_open(name);
+    CHECK_EQ(hc_l2_init(&side->l2, side->db, &tally, "main", "c"), SQLITE_OK);
+    hc_coherence_init(&side->coherence, side->db, side->l2.schema);
 }
 
 static void close_side(Side *side) {

@@ -2,29 +2,22 @@
 ** The disk tier: the meta row and its blob, rows and their checksum, the statements.
 */
 #include "value.c"
-#include "guard.c"
 #include "l2.c"
 #include "l2_schema.c"
 
 #include "unit.h"
 
-static HcGuard guard;
-
-static sqlite3 *open_guarded(const char *file) {
-    sqlite3 *db = unit_open(file);
-    CHECK_EQ(hc_guard_register(db, &guard), SQLITE_OK);
-    return db;
-}
+static HcTally tally;
 
 static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
 
 /* A fresh cache called c in a database of that encoding. */
 static sqlite3 *open_cache(HcL2 *l2, int encoding) {
     char sql[64], *message = NULL;
-    sqlite3 *db = open_guarded(":memory:");
+    sqlite3 *db = unit_open(":memory:");
     sqlite3_snprintf(sizeof sql, sql, "PRAGMA encoding = '%s'", encodings[encoding]);
     unit_exec(db, sql);
-    CHECK_EQ(hc_l2_init(l2, db, &guard, "main", "c"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(l2, db, &tally, "main", "c"), SQLITE_OK);
     l2->utf16 = encoding > 0;
     CHECK_EQ(hc_l2_create(l2, "ttl=300", 1, &message), SQLITE_OK);
     CHECK(message == NULL);
@@ -198,8 +191,8 @@ static void test_drawn_or_derived(void) {
     for (int i = 0; i < 4; i++) {
         HcL2 l2;
         char *message = NULL;
-        sqlite3 *db = open_guarded(":memory:");
-        CHECK_EQ(hc_l2_init(&l2, db, &guard, "main", i == 3 ? "d" : "c"), SQLITE_OK);
+        sqlite3 *db = unit_open(":memory:");
+        CHECK_EQ(hc_l2_init(&l2, db, &tally, "main", i == 3 ? "d" : "c"), SQLITE_OK);
         CHECK_EQ(hc_l2_create(&l2, "", i == 0, &message), SQLITE_OK);
         CHECK_EQ(read_meta(&l2, &metas[i]), SQLITE_OK);
         close_cache(&l2, db);
@@ -619,10 +612,10 @@ static void test_tables(void) {
     HcL2 l2;
     HcMeta meta;
     char *message = NULL;
-    sqlite3 *db = open_guarded(":memory:");
+    sqlite3 *db = unit_open(":memory:");
     unit_exec(db, "ATTACH ':memory:' AS \"a \"\"b\"");
     /* Names that need quotes in every place. */
-    CHECK_EQ(hc_l2_init(&l2, db, &guard, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&l2, db, &tally, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
     CHECK_EQ(hc_l2_create(&l2, "", 1, &message), SQLITE_OK);
     HcState state = odd_state(3);
     CHECK_EQ(hc_l2_write_state(&l2, &state), SQLITE_OK);
@@ -633,7 +626,7 @@ static void test_tables(void) {
     CHECK_EQ(hc_l2_write_state(&l2, &state), SQLITE_OK);
     /* The old name is free again, though its indexes are still called after it. */
     HcL2 second;
-    CHECK_EQ(hc_l2_init(&second, db, &guard, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&second, db, &tally, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
     CHECK_EQ(hc_l2_create(&second, "", 1, &message), SQLITE_OK);
     /* A name that is taken: refused, in words. */
     CHECK(hc_l2_create(&second, "", 1, &message) != SQLITE_OK);
