@@ -60,8 +60,8 @@ static int is_whole(double number) {
     return number > -9e18 && number < 9e18 && (double)(sqlite3_int64)number == number;
 }
 
-/* The smallest number but 0 that is accepted: less than the clock tells apart. With 15 digits its power of ten is exact. */
-#define LEAST 1e-7
+/* The smallest number but 0 that is accepted, far below what the clock tells apart. */
+#define LEAST 1e-10
 
 static int is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -111,7 +111,7 @@ static int parse_number(const char *text, size_t n, double *number) {
     *number = exponent < 0 ? mantissa / scale : mantissa * scale;
     if (negative)
         *number = -*number;
-    /* Nearer to 0 the last step would not be exact: such a number would be another one each time it is stored. */
+    /* The powers of ten get less exact: nearer to 0 a number would be another one each time it is stored. */
     return i == n && (mantissa == 0 || exponent >= 0 || mantissa / scale >= LEAST);
 }
 
