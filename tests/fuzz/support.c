@@ -133,11 +133,18 @@ void fuzz_copy(sqlite3 *to, sqlite3 *from) {
 
 void fuzz_verify(sqlite3 *db) {
     HcConnection *connection = hc_connection_acquire(db);
+    sqlite3_int64 used = 0;
     for (const HcCache *cache = connection->caches; cache; cache = cache->next) {
         if (!hc_l1_verify(&cache->l1))
             fuzz_wrong("the L1 of %s contradicts itself", cache->name);
         if (cache->busy)
             fuzz_wrong("%s was entered and not left", cache->name);
+        used += cache->l1.bytes;
     }
+    if (used + connection->budget.curves != connection->budget.used)
+        fuzz_wrong("%lld bytes are held, %lld are counted", (long long)(used + connection->budget.curves),
+                   (long long)connection->budget.used);
+    if (used > connection->budget.limit)
+        fuzz_wrong("%lld bytes are held, the limit is %lld", (long long)used, (long long)connection->budget.limit);
     hc_connection_release(connection);
 }
