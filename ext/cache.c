@@ -223,9 +223,20 @@ static int read_settings(HcCache *cache) {
     return rc == SQLITE_AUTH ? SQLITE_OK : rc;
 }
 
+/*
+** The storage can have been replaced by a view, or have a trigger, that calls back:
+**
+**     CREATE VIEW cache_meta AS SELECT 1 AS id, ..., hybrid_cache_get('cache', 'k') AS options, ...
+**
+** Inside, our statements would be bound and reset while they are being stepped. So nobody enters twice.
+*/
 int hc_cache_enter(HcCache *cache, char **message) {
     int rc = SQLITE_OK;
-    cache->busy++;
+    if (cache->busy++) {
+        sqlite3_free(*message);
+        *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
+        return SQLITE_LOCKED;
+    }
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (!cache->options_text) {
@@ -393,7 +404,7 @@ void hc_cache_l2_counters(HcCache *cache, sqlite3_int64 *entries, sqlite3_int64 
     const HcState *state = &cache->coherence.state;
     if (cache->transaction.joined) {
         state = &cache->transaction.state;
-    } else {
+    } else if (cache->busy == 1) { /* else it was not entered: see there */
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);
