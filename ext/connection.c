@@ -319,7 +319,7 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
         rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         rc = (int)strlen(copy) == n ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;
-    if (rc == SQLITE_NOTFOUND) {
+    if (rc == SQLITE_NOTFOUND && (int)strlen(copy) == n) {
         /* Where that cannot be read now, the schema in memory has the last word. */
         rc = refresh_schemas(connection, &schemas);
         rc = rc == SQLITE_OK ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;
