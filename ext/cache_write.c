@@ -206,15 +206,14 @@ int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message) {
 ** served from now on nor get a new checksum: the entry is written anew, from what the L1 knows.
 */
 static HcEntry *known_better(HcCache *cache, const HcKey *key, const HcRow *row, double now) {
-    HcValue form, tag;
+    HcValue tag;
     if (cache->dirty_reads)
         return NULL;
     HcEntry *entry = hc_cache_candidate(cache, key, hc_l1_hash(&cache->l1, key), now);
     if (!entry || (entry->flags & HC_ENTRY_L1_ONLY))
         return NULL;
-    hc_entry_key(entry, &form);
     hc_entry_tag(entry, &tag);
-    if (hc_value_equal(&form, &row->key) && hc_value_equal(&tag, &row->tag) && entry->deadline == row->expires)
+    if (hc_value_equal(&tag, &row->tag) && entry->deadline == row->expires)
         return NULL;
     cache->stats.corrupt++;
     return hc_entry_retain(entry);
