@@ -284,6 +284,8 @@ static void edit_schema(Program *program, const char *cache) {
         "CREATE TRIGGER r%1$s AFTER INSERT ON %s_data BEGIN DELETE FROM %s_data; END",
         "CREATE TRIGGER r%1$s BEFORE DELETE ON %s_data BEGIN DELETE FROM %s_data WHERE id > old.id; END",
         "CREATE TRIGGER r%1$s AFTER UPDATE ON %s_meta BEGIN DELETE FROM %s_meta; END",
+        "CREATE TRIGGER r%1$s AFTER INSERT ON %s_data BEGIN SELECT raise(ROLLBACK, 'all'); END",
+        "CREATE TRIGGER r%1$s AFTER UPDATE ON %s_data BEGIN SELECT hybrid_cache_clear_l1('%s'); END",
         "ALTER TABLE %s_meta RENAME TO lost",
         "ALTER TABLE lost RENAME TO %s_meta",
         "ALTER TABLE %s_data RENAME TO lost",
@@ -292,6 +294,12 @@ static void edit_schema(Program *program, const char *cache) {
     static const char *const loose[] = {
         "DROP TABLE %s_data; CREATE VIEW %s_data AS SELECT 1 AS id, 'a' AS key, 253402300799 AS expires, NULL AS tag, "
         "65 AS size, 0 AS used, NULL AS sum, 'wrong' AS value",
+        "DROP TABLE %s_data; CREATE VIEW %s_data AS SELECT 1 AS id, 'a' AS key, 253402300799 AS expires, NULL AS tag, "
+        "65 AS size, 0 AS used, NULL AS sum, hybrid_cache_get('%s', 1) || hybrid_cache_get('d', 'a') AS value",
+        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, 5 AS store, 6 AS seed, 'ttl=' || "
+        "(hybrid_cache_has('%s', 'a') + hybrid_cache_has('d', 1)) AS options, zeroblob(2112) AS state",
+        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, json_extract(hybrid_cache_stats('%s'), "
+        "'$.gets') AS store, 6 AS seed, 'ttl=' || hybrid_cache_option('%s', 'ttl') AS options, zeroblob(2112) AS state",
         "DROP TABLE %s_data; CREATE TABLE %s_data(id, key, expires, tag, size, used, sum, value)",
         "DROP TABLE %s_data; CREATE VIRTUAL TABLE %s_data USING hybrid_cache",
         "DROP TABLE %s_data; CREATE VIRTUAL TABLE %s_data USING fts5(id, key, expires, tag, size, used, sum, value)",

@@ -18,7 +18,7 @@ shift 2
 for binary; do
     target=${binary##*_}
     mkdir -p "$dir/bin" "$dir/log" "$dir/corpus/$target" "$dir/crash/$target"
-    [ "$binary" -ef "$dir/bin/${binary##*/}" ] || cp "$binary" "$dir/bin/"
+    [ "$binary" = "$dir/bin/${binary##*/}" ] || cp "$binary" "$dir/bin/"
 done
 
 n=0
@@ -40,6 +40,7 @@ while :; do
             "$dir/corpus/$target" "$here/corpus/$target" >"$dir/log/$name.$$.$n.log" 2>&1
         rc=$?
         set -e
+        times >"$dir/log/$$.times" # of all children so far: the second line
         if [ "$rc" -eq 0 ]; then
             echo 0 >"$dir/bin/$name.found"
         else

@@ -11,7 +11,7 @@ rounds=1
 
 # target MUTATIONS DICTIONARY
 target() {
-    keep=$BUILD/fuzz/input-of-$1
+    keep=${TMPDIR:-/tmp}/fuzz-input-of-$1
     set -- "$1" "$2" ${3:+--dictionary "$here/$3"}
     name=$1 mutations=$(($2 * rounds))
     shift 2

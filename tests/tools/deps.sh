@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, fuzz, valgrind, peers
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
 # where that is needed); where that cannot be done, the packages are named by their Debian names and the exit code is 1.
@@ -15,6 +15,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 header() { printf '#include <stdio.h>\n#include <%s>\n' "$1" | $CC ${CPPFLAGS:-} -E -o /dev/null - >/dev/null 2>&1; }
 tcl_package() { has tclsh && printf 'exit [catch {package require %s}]\n' "$1" | tclsh; }
 python_module() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
+libfuzzer() { printf 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }\n' | clang -fsanitize=fuzzer -x c -o /dev/null - >/dev/null 2>&1; }
 compiler() { has "${CC%% *}" && header stdlib.h; }
 
 # need PACKAGES PROBE...: remembers the packages if the probe fails.
@@ -50,6 +51,7 @@ find_missing() {
             need cppcheck has cppcheck
             need shellcheck has shellcheck
             ;;
+        fuzz) need "clang libclang-rt-14-dev" libfuzzer ;; # only for `make fuzzers`
         valgrind) need "valgrind libc6-dbg" has valgrind ;;
         peers) # what `make bench` compares with where it is installed
             need liblmdb-dev header lmdb.h
@@ -58,7 +60,7 @@ find_missing() {
             need python3-diskcache python_module diskcache
             ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint fuzz valgrind peers)" >&2
             exit 2
             ;;
         esac
