@@ -21,6 +21,7 @@ int hc_cache_new(HcConnection *connection, const char *schema, const char *name,
     hc_options_preset(&cache->options);
     sqlite3_randomness((int)sizeof seed, &seed);
     hc_l1_init(&cache->l1, &hc_eviction_lru, seed);
+    cache->l1.budget = cache->mrc.budget = &connection->budget;
     int rc = hc_l2_init(&cache->l2, connection->db, &connection->tally, schema, name);
     if (rc == SQLITE_OK && (!cache->schema || !cache->name))
         rc = SQLITE_NOMEM;
@@ -144,9 +145,11 @@ int hc_cache_tolerates(HcCache *cache, int rc, int always) {
 
 /* --------------------------------------------------------------- meta row */
 
-static void apply_limits(HcCache *cache) {
+void hc_cache_apply_limits(HcCache *cache) {
+    sqlite3_int64 granted = cache->connection->budget.limit;
     hc_l1_policy(&cache->l1, cache->options.eviction == HC_EVICTION_S3FIFO ? &hc_eviction_s3fifo : &hc_eviction_lru);
-    hc_l1_limit(&cache->l1, cache->options.l1_entries, cache->options.l1_bytes);
+    hc_l1_limit(&cache->l1, cache->options.l1_entries,
+                cache->options.l1_bytes < granted ? cache->options.l1_bytes : granted);
 }
 
 /* The options of the meta row, where they are not those that we know. */
@@ -165,7 +168,7 @@ static int apply_options(HcCache *cache, const char *text) {
     sqlite3_free(cache->options_text);
     cache->options_text = copy;
     cache->options = options;
-    apply_limits(cache);
+    hc_cache_apply_limits(cache);
     return SQLITE_OK;
 }
 
@@ -244,9 +247,20 @@ static int read_settings(HcCache *cache) {
     return rc == SQLITE_AUTH ? SQLITE_OK : rc;
 }
 
+/*
+** The storage can have been replaced by a view, or have a trigger, that calls back:
+**
+**     CREATE VIEW cache_meta AS SELECT 1 AS id, ..., hybrid_cache_get('cache', 'k') AS options, ...
+**
+** Inside, our statements would be bound and reset while they are being stepped. So nobody enters twice.
+*/
 int hc_cache_enter(HcCache *cache, char **message) {
     int rc = SQLITE_OK;
-    cache->busy++;
+    if (cache->busy++) {
+        sqlite3_free(*message);
+        *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
+        return SQLITE_LOCKED;
+    }
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (!cache->options_text) {
@@ -310,8 +324,13 @@ HcEntry *hc_cache_make_entry(HcCache *cache, const HcKey *key, const HcValue *va
 int hc_cache_promote(HcCache *cache, HcEntry *entry) {
     if (cache->transaction.unguarded)
         return 0;
-    if (cache->options.l1_entries > 0 && !hc_l1_accepts(&cache->l1, hc_entry_bytes(entry)))
+    sqlite3_int64 bytes = hc_entry_bytes(entry);
+    if (cache->options.l1_entries > 0 && !hc_l1_accepts(&cache->l1, bytes)) {
         cache->stats.oversize++;
+    } else if (!hc_connection_make_room(cache->connection, cache, bytes)) {
+        hc_l1_remove_hash(&cache->l1, entry->hash);
+        return 0;
+    }
     return hc_l1_insert(&cache->l1, entry);
 }
 
@@ -321,6 +340,8 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
     HcMeta meta;
     char *message = NULL;
     HcKey stored;
+    /* The curve that this look-up may have begun counts as well. */
+    hc_connection_make_room(cache->connection, cache, 0);
     hc_coherence_before(&cache->coherence);
     int rc = hc_l2_find(&cache->l2, HC_L2_FIND, key, &row);
     if (rc != SQLITE_ROW)
@@ -428,7 +449,7 @@ void hc_cache_l2_counters(HcCache *cache, sqlite3_int64 *entries, sqlite3_int64 
     const HcState *state = &cache->coherence.state;
     if (cache->transaction.joined) {
         state = &cache->transaction.state;
-    } else {
+    } else if (cache->busy == 1) { /* else it was not entered: see there */
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);

@@ -96,6 +96,9 @@ void hc_cache_leave(HcCache *cache);
 void hc_cache_connected(HcCache *cache);
 void hc_cache_disconnected(HcCache *cache);
 
+/* The limits of the L1 as the options say, and the connection's budget allows. */
+void hc_cache_apply_limits(HcCache *cache);
+
 double hc_cache_now(const HcCache *cache);
 /* The time against which entries are judged live: never expired under clock=caller. */
 double hc_cache_judge(const HcCache *cache, double now);

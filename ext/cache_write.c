@@ -202,6 +202,41 @@ int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message) {
 }
 
 /*
+** An UPDATE keeps what it does not change, and reads no value to check it: the L1 has answered, or a look-up has checked
+** it a moment ago. So what the L1 knows of the row is compared with it. A difference is damage, which must neither be
+** served from now on nor get a new checksum: the entry is written anew, from what the L1 knows.
+*/
+static HcEntry *known_better(HcCache *cache, const HcKey *key, const HcRow *row, double now) {
+    HcValue tag;
+    if (cache->dirty_reads)
+        return NULL;
+    HcEntry *entry = hc_cache_candidate(cache, key, hc_l1_hash(&cache->l1, key), now);
+    if (!entry || (entry->flags & HC_ENTRY_L1_ONLY))
+        return NULL;
+    hc_entry_tag(entry, &tag);
+    if (hc_value_equal(&tag, &row->tag) && entry->deadline == row->expires)
+        return NULL;
+    cache->stats.corrupt++;
+    return hc_entry_retain(entry);
+}
+
+/* The parts of `full` that `set` does not name, from the entry. Returns what is to be written then: all. */
+static int complete(const HcEntry *entry, int set, HcWrite *full) {
+    HcValue form;
+    if (!(set & HC_SET_KEY)) {
+        hc_entry_key(entry, &form);
+        hc_key_make(&form, &full->key);
+    }
+    if (!(set & HC_SET_VALUE))
+        hc_entry_value(entry, &full->value);
+    if (!(set & HC_SET_TAG))
+        hc_entry_tag(entry, &full->tag);
+    if (!(set & HC_SET_DEADLINE))
+        full->deadline = entry->deadline;
+    return HC_SET_KEY | HC_SET_VALUE | HC_SET_DEADLINE | HC_SET_TAG;
+}
+
+/*
 ** Step 5 for a touch: the L1 keeps the value under the new deadline. A copy, since
 ** whoever reads the old entry must not see it change; a large value is read from
 ** L2 again instead.
@@ -242,6 +277,9 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     sqlite3_int64 value_n = row.size - hc_row_size(&row); /* HEAD reads no value: what is missing is its size */
     old_size = hc_cache_counted_size(&row);
     hc_key_make(&row.key, &old);
+    HcEntry *known = known_better(cache, key, &row, write->now);
+    if (known)
+        set = complete(known, set, &full);
     if (!(set & HC_SET_KEY))
         full.key = old;
     if (!(set & HC_SET_TAG))
@@ -282,6 +320,7 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
         cache->stats.puts++;
     }
     hc_entry_release(touched);
+    hc_entry_release(known);
     /* The old key and tag were borrowed from this statement until here. */
     hc_l2_close(&cache->l2, HC_L2_HEAD);
     return rc == SQLITE_OK ? hc_cache_keep_house(cache, write->now, row.expires, row.id) : rc;
@@ -290,7 +329,6 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
 int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message) {
     HcStake stake = at_stake(cache);
     HcWrite full = *write;
-    HcValue value, tag, form;
     HcEntry *entry = hc_l1_find(&cache->l1, key, hc_l1_hash(&cache->l1, key));
     /* The L1's entry, in case that L2 fails. */
     if (entry)
@@ -298,17 +336,7 @@ int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int 
     int rc = update_entry(cache, key, write, set, message);
     if (degraded(cache, rc, &stake, key)) {
         if (entry) {
-            hc_entry_key(entry, &form);
-            hc_entry_value(entry, &value);
-            hc_entry_tag(entry, &tag);
-            if (!(set & HC_SET_KEY))
-                hc_key_make(&form, &full.key);
-            if (!(set & HC_SET_VALUE))
-                full.value = value;
-            if (!(set & HC_SET_TAG))
-                full.tag = tag;
-            if (!(set & HC_SET_DEADLINE))
-                full.deadline = entry->deadline;
+            complete(entry, set, &full);
             degraded(cache, rc, &stake, &full.key);
             write_through(cache, &full, 1);
             cache->stats.puts++;

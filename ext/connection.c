@@ -26,6 +26,7 @@ HcConnection *hc_connection_acquire(sqlite3 *db) {
             connection->db = db;
             connection->references = 1;
             connection->vfs = hc_clock_vfs(db);
+            connection->budget.limit = HC_MEMORY_LIMIT;
             connection->next = connections;
             connections = connection;
         }
@@ -122,6 +123,46 @@ static void remember_alias(HcConnection *connection, const char *text, int n, Hc
         alias->cache = cache;
         connection->next_alias = (connection->next_alias + 1) % HC_ALIASES;
     }
+}
+
+/* ----------------------------------------------------------------- memory */
+
+static HcCache *largest(const HcConnection *connection) {
+    HcCache *found = connection->caches;
+    for (HcCache *cache = found; cache; cache = cache->next) {
+        if (cache->l1.bytes > found->l1.bytes)
+            found = cache;
+    }
+    return found;
+}
+
+int hc_connection_make_room(HcConnection *connection, HcCache *cache, sqlite3_int64 bytes) {
+    const HcBudget *budget = &connection->budget;
+    HcCache *from = cache;
+    while (budget->used + bytes > budget->limit) {
+        /* One that has less than a quarter need not pay for others; asking exactly would mean to count them. */
+        if (from == cache && cache->l1.bytes < budget->limit / 4)
+            from = largest(connection);
+        if (!from || !hc_l1_shrink(&from->l1))
+            return 0;
+        from = cache;
+    }
+    return 1;
+}
+
+void hc_connection_limit(HcConnection *connection, sqlite3_int64 bytes) {
+    connection->budget.limit = bytes;
+    for (HcCache *cache = connection->caches; cache; cache = cache->next)
+        hc_cache_apply_limits(cache);
+    while (connection->budget.used > bytes) {
+        HcCache *cache = largest(connection);
+        if (!cache || !hc_l1_shrink(&cache->l1))
+            break;
+    }
+    /* What is left is curves. */
+    for (HcCache *cache = connection->caches; cache && connection->budget.curves > bytes / HC_BUDGET_CURVES;
+         cache = cache->next)
+        hc_mrc_clear(&cache->mrc);
 }
 
 /* -------------------------------------------------------------- resolving */
@@ -272,7 +313,7 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
         rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         rc = (int)strlen(copy) == n ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;
-    if (rc == SQLITE_NOTFOUND) {
+    if (rc == SQLITE_NOTFOUND && (int)strlen(copy) == n) {
         /* Where that cannot be read now, the schema in memory has the last word. */
         rc = refresh_schemas(connection, &schemas);
         rc = rc == SQLITE_OK ? locate(connection, copy, &schemas, &schema, &name) : SQLITE_NOTFOUND;

@@ -7,6 +7,7 @@
 #ifndef HC_CONNECTION_H
 #define HC_CONNECTION_H
 
+#include "budget.h"
 #include "tally.h"
 
 typedef struct HcCache HcCache;
@@ -29,6 +30,7 @@ struct HcConnection {
     int registered;   /* module and functions are there, all of them */
     sqlite3_vfs *vfs; /* the clock */
     HcCache *caches;
+    HcBudget budget; /* for the memory of all of them */
     HcAlias aliases[HC_ALIASES];
     int next_alias;
 };
@@ -58,6 +60,14 @@ void hc_connection_forget_aliases(HcConnection *connection);
 ** SQLITE_OK, or SQLITE_ERROR with a message that names the culprit, or SQLITE_NOMEM.
 */
 int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcCache **cache, char **message);
+
+/*
+** Evicts from the caches until `bytes` more fit into the budget: from `cache` itself where it has its share or more, else
+** from whichever has the most. 0 = they do not fit.
+*/
+int hc_connection_make_room(HcConnection *connection, HcCache *cache, sqlite3_int64 bytes);
+/* Another limit, which holds when it returns. */
+void hc_connection_limit(HcConnection *connection, sqlite3_int64 bytes);
 
 /* Connects all caches there are, so that the list is complete (the statistics table). */
 int hc_connection_find_all(HcConnection *connection);

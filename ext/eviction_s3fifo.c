@@ -49,7 +49,7 @@ static uint32_t ghost_mark(uint32_t hash) {
 
 static void ghost_free(HcL1 *l1) {
     sqlite3_free(l1->ghost);
-    l1->bytes -= hc_ghost_bytes(l1);
+    hc_l1_account(l1, -hc_ghost_bytes(l1));
     l1->ghost = NULL;
     l1->ghost_sets = 0;
 }
@@ -71,7 +71,7 @@ static void ghost_fit(HcL1 *l1) {
     if (l1->ghost) {
         memset(l1->ghost, 0, size);
         l1->ghost_sets = (uint32_t)sets;
-        l1->bytes += hc_ghost_bytes(l1);
+        hc_l1_account(l1, hc_ghost_bytes(l1));
     }
 }
 

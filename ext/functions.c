@@ -293,6 +293,30 @@ static void function_option(sqlite3_context *context, int argc, sqlite3_value **
     hc_cache_leave(cache);
 }
 
+/*
+** hybrid_cache_memory_limit([bytes]): what the caches of this connection may hold in memory together. For the
+** application alone: no view, trigger or CHECK of a file may call it.
+*/
+static void function_memory_limit(sqlite3_context *context, int argc, sqlite3_value **argv) {
+    HcConnection *connection = sqlite3_user_data(context);
+    if (argc > 0) {
+        HcOptions options;
+        char *message = NULL;
+        const HcOption *size = hc_option_find("l1_bytes");
+        int rc = hc_option_set(&options, size, argv[0], &message);
+        sqlite3_free(message);
+        if (rc != SQLITE_OK) {
+            fail(context, rc,
+                 rc == SQLITE_NOMEM
+                     ? NULL
+                     : sqlite3_mprintf("hybrid_cache: the memory limit of a connection is %s", size->accepts));
+            return;
+        }
+        hc_connection_limit(connection, options.l1_bytes);
+    }
+    sqlite3_result_int64(context, connection->budget.limit);
+}
+
 /* hybrid_cache_version(): text. */
 static void function_version(sqlite3_context *context, int argc, sqlite3_value **argv) {
     (void)argc;
@@ -301,6 +325,9 @@ static void function_version(sqlite3_context *context, int argc, sqlite3_value *
 }
 
 /* --------------------------------------------------------------- the table */
+
+/* SQLite (3.40) lets a CHECK call a function that is DIRECTONLY if it is not deterministic as well. */
+#define DIRECT (SQLITE_DIRECTONLY | SQLITE_DETERMINISTIC)
 
 static const struct {
     const char *name;
@@ -318,16 +345,19 @@ static const struct {
     {"hybrid_cache_option", 2, 0, function_option},
     {"hybrid_cache_clear_l1", 1, 0, function_clear_l1},
     {"hybrid_cache_reset_stats", 1, 0, function_reset_stats},
+    {"hybrid_cache_memory_limit", 0, DIRECT, function_memory_limit},
+    {"hybrid_cache_memory_limit", 1, DIRECT, function_memory_limit},
     {"hybrid_cache_version", 0, SQLITE_DETERMINISTIC, function_version},
 };
 
 int hc_functions_register(HcConnection *connection) {
     int rc = SQLITE_OK;
-    for (size_t i = 0; rc == SQLITE_OK && i < sizeof function_list / sizeof function_list[0]; i++)
+    for (size_t i = 0; rc == SQLITE_OK && i < sizeof function_list / sizeof function_list[0]; i++) {
+        int trust = function_list[i].flags & SQLITE_DIRECTONLY ? 0 : SQLITE_INNOCUOUS;
         rc = sqlite3_create_function_v2(connection->db, function_list[i].name, function_list[i].arguments,
-                                        SQLITE_UTF8 | SQLITE_INNOCUOUS | function_list[i].flags,
-                                        hc_connection_retain(connection), function_list[i].function, NULL, NULL,
-                                        hc_connection_release);
+                                        SQLITE_UTF8 | trust | function_list[i].flags, hc_connection_retain(connection),
+                                        function_list[i].function, NULL, NULL, hc_connection_release);
+    }
     return rc;
 }
 

@@ -79,7 +79,7 @@ void hc_l1_remove(HcL1 *l1, HcEntry *entry) {
     entry->chain = NULL;
     l1->policy->remove(l1, entry);
     l1->count--;
-    l1->bytes -= hc_entry_bytes(entry);
+    hc_l1_account(l1, -hc_entry_bytes(entry));
     hc_entry_release(entry);
 }
 
@@ -112,6 +112,14 @@ static void evict(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes) {
     }
 }
 
+int hc_l1_shrink(HcL1 *l1) {
+    sqlite3_int64 count = l1->count, bytes = l1->bytes;
+    evict(l1, count - 1, bytes);
+    if (l1->count == 0)
+        hc_l1_clear(l1);
+    return l1->count < count || l1->bytes < bytes;
+}
+
 int hc_l1_accepts(const HcL1 *l1, sqlite3_int64 bytes) {
     return l1->limit_entries > 0 && bytes <= l1->limit_bytes / 10;
 }
@@ -138,7 +146,7 @@ int hc_l1_insert(HcL1 *l1, HcEntry *entry) {
     *slot = hc_entry_retain(entry);
     l1->policy->insert(l1, entry);
     l1->count++;
-    l1->bytes += bytes;
+    hc_l1_account(l1, bytes);
     return 1;
 }
 

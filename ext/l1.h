@@ -21,6 +21,7 @@
 #ifndef HC_L1_H
 #define HC_L1_H
 
+#include "budget.h"
 #include "value.h"
 
 typedef struct HcEntry HcEntry;
@@ -68,6 +69,7 @@ typedef struct HcL1 {
     sqlite3_int64 limit_entries;
     sqlite3_int64 limit_bytes;
     sqlite3_int64 evicted; /* entries that the limits pushed out */
+    HcBudget *budget;      /* of the connection: has a share of what is in `bytes`; NULL = none */
     const HcPolicy *policy;
     HcQueue queue;   /* of lru; of s3fifo, the main one */
     HcQueue small;   /* of s3fifo */
@@ -83,6 +85,14 @@ sqlite3_int64 hc_l1_clear(HcL1 *l1);
 void hc_l1_policy(HcL1 *l1, const HcPolicy *policy);
 /* New limits hold when it returns. */
 void hc_l1_limit(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes);
+/* Evicts one entry, or gives up the rest, for the sake of another L1 of the budget; 0 = there was nothing. */
+int hc_l1_shrink(HcL1 *l1);
+/* So many bytes more, or less, are held. */
+static inline void hc_l1_account(HcL1 *l1, sqlite3_int64 bytes) {
+    l1->bytes += bytes;
+    if (l1->budget)
+        l1->budget->used += bytes;
+}
 /* Checks counts, links and slots against each other; 1 = all right. For tests. */
 int hc_l1_verify(const HcL1 *l1);
 

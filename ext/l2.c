@@ -279,8 +279,9 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
 uint64_t hc_row_sum_head(const HcRow *row) {
     HcKey key;
     uint64_t bits;
+    double expires = row->expires + 0.0; /* -0.0 is stored as the integer 0 */
     hc_key_make(&row->key, &key);
-    memcpy(&bits, &row->expires, sizeof bits);
+    memcpy(&bits, &expires, sizeof bits);
     return hc_key_hash(&key, 16) ^ hc_mix(bits, hc_value_hash(&row->tag, 32));
 }
 

@@ -80,9 +80,20 @@ struct HcMrcSamples {
 _Static_assert(sizeof(HcMrcSamples) <= 65536, "the memory promised to be enough");
 _Static_assert(SAMPLES < NONE && POSITIONS <= NONE, "numbers of samples and positions have 16 bits");
 
+static void account(HcMrc *mrc, sqlite3_int64 bytes) {
+    if (mrc->budget) {
+        mrc->budget->used += bytes;
+        mrc->budget->curves += bytes;
+    }
+}
+
 void hc_mrc_clear(HcMrc *mrc) {
+    HcBudget *budget = mrc->budget;
+    if (mrc->samples)
+        account(mrc, -(sqlite3_int64)sizeof *mrc->samples);
     sqlite3_free(mrc->samples);
     memset(mrc, 0, sizeof *mrc);
+    mrc->budget = budget;
 }
 
 /* ---------------------------------------------------------- the time line */
@@ -257,8 +268,16 @@ static void count_distance(HcMrcSamples *samples, uint16_t sample) {
 
 /* ------------------------------------------------------------------ reads */
 
+static int has_room(const HcBudget *budget) {
+    return !budget || budget->curves + (sqlite3_int64)sizeof(HcMrcSamples) <= budget->limit / HC_BUDGET_CURVES;
+}
+
 static int begin(HcMrc *mrc, sqlite3_int64 entries) {
-    HcMrcSamples *samples = mrc->samples ? mrc->samples : sqlite3_malloc64(sizeof *samples);
+    HcMrcSamples *samples = mrc->samples;
+    if (samples)
+        account(mrc, -(sqlite3_int64)sizeof *samples);
+    else if (has_room(mrc->budget))
+        samples = sqlite3_malloc64(sizeof *samples);
     mrc->samples = NULL;
     hc_mrc_clear(mrc);
     if (!samples) {
@@ -270,6 +289,7 @@ static int begin(HcMrc *mrc, sqlite3_int64 entries) {
     memset(samples->slots, 0xff, sizeof samples->slots);
     make_free(samples, 0);
     mrc->samples = samples;
+    account(mrc, (sqlite3_int64)sizeof *samples);
     mrc->reads = 1; /* the present one */
     samples->rate = samples->weight = 1;
     set_horizon(samples, entries);

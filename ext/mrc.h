@@ -9,7 +9,7 @@
 #ifndef HC_MRC_H
 #define HC_MRC_H
 
-#include "host.h"
+#include "budget.h"
 
 /* Sizes can be asked for up to so many times the present one. */
 #define HC_MRC_LARGEST 16
@@ -20,9 +20,10 @@ typedef struct HcMrc {
     uint32_t skipped;      /* a key is sampled if its hash is at least this; so it starts with all keys */
     sqlite3_int64 reads;   /* since `samples` began */
     HcMrcSamples *samples; /* less than 64 KiB, made by the first read */
+    HcBudget *budget;      /* of the connection, which may not have room for them; NULL = none */
 } HcMrc;
 
-/* Forgets everything and frees the memory. All zero is also a good beginning. */
+/* Forgets everything but the budget and frees the memory. All zero is also a good beginning. */
 void hc_mrc_clear(HcMrc *mrc);
 
 void hc_mrc_sample(HcMrc *mrc, uint32_t hash, sqlite3_int64 entries);

@@ -60,6 +60,9 @@ static int is_whole(double number) {
     return number > -9e18 && number < 9e18 && (double)(sqlite3_int64)number == number;
 }
 
+/* The smallest number but 0 that is accepted, far below what the clock tells apart. */
+#define LEAST 1e-10
+
 static int is_digit(char c) {
     return c >= '0' && c <= '9';
 }
@@ -80,9 +83,13 @@ static int parse_number(const char *text, size_t n, double *number) {
             fraction = 1;
             continue;
         }
-        mantissa = mantissa * 10 + (text[i] - '0');
-        exponent -= fraction;
         figures++;
+        if (mantissa < 1e18) {
+            mantissa = mantissa * 10 + (text[i] - '0');
+            exponent -= fraction;
+        } else {
+            exponent += !fraction; /* beyond what a double tells apart */
+        }
     }
     if (!figures)
         return 0;
@@ -104,7 +111,8 @@ static int parse_number(const char *text, size_t n, double *number) {
     *number = exponent < 0 ? mantissa / scale : mantissa * scale;
     if (negative)
         *number = -*number;
-    return i == n;
+    /* The powers of ten get less exact: nearer to 0 a number would be another one each time it is stored. */
+    return i == n && (mantissa == 0 || exponent >= 0 || mantissa / scale >= LEAST);
 }
 
 /* Sets a number or a size given as text. 0 = not accepted. */

@@ -125,6 +125,7 @@ static void connect(Store *store, const char *file, const Shape *shape) {
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
         if (sqlite3_load_extension(store->db, settings.extension, NULL, &message) != SQLITE_OK)
             die("%s", message ? message : "the extension cannot be loaded");
+        exec(store->db, "SELECT hybrid_cache_memory_limit('4G')");
     }
 }
 

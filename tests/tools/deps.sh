@@ -1,7 +1,7 @@
 #!/bin/sh
 # Finds what is missing for a task and installs it: deps.sh [GROUP...]
 #
-#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, valgrind, peers, clients,
+#   GROUP   build (compiler and headers), demo, test (the default: these three), lint, fuzz, valgrind, peers, clients,
 #           packages, versions, machines (what `make versions` needs besides), cluster
 #
 # Nothing is asked of the system while everything is there. What is missing is installed with apt-get (through sudo
@@ -18,6 +18,7 @@ tcl_package() { has tclsh && printf 'exit [catch {package require %s}]\n' "$1" |
 python_module() { /usr/bin/python3 -c "import $1" >/dev/null 2>&1; }
 jar() { [ -f "/usr/share/java/$1.jar" ]; }
 node_builds() { [ -f /usr/include/node/node.h ] && has g++ && has make && has python3; }
+libfuzzer() { printf 'int LLVMFuzzerTestOneInput(void); int LLVMFuzzerTestOneInput(void) { return 0; }\n' | clang -fsanitize=fuzzer -x c -o /dev/null - >/dev/null 2>&1; }
 compiler() { has "${CC%% *}" && header stdlib.h; }
 
 # need PACKAGES PROBE...: remembers the packages if the probe fails.
@@ -29,7 +30,6 @@ need() {
 
 find_missing() {
     missing=
-    npm_folders=
     for group in $groups; do
         case $group in
         build)
@@ -55,6 +55,7 @@ find_missing() {
             need cppcheck has cppcheck
             need shellcheck has shellcheck
             ;;
+        fuzz) need "clang libclang-rt-14-dev" libfuzzer ;; # only for `make fuzzers`
         valgrind) need "valgrind libc6-dbg" has valgrind ;;
         packages)
             need pkg-config has pkg-config
@@ -104,7 +105,7 @@ find_missing() {
             need npm has npm
             ;;
         *)
-            echo "deps: unknown group \"$group\" (known: build demo test lint valgrind peers clients packages versions machines cluster)" >&2
+            echo "deps: unknown group \"$group\" (known: build demo test lint fuzz valgrind peers clients packages versions machines cluster)" >&2
             exit 2
             ;;
         esac

@@ -1,0 +1,400 @@
+/*
+** limits.c: more of everything than anybody has: long keys, tags, caches, connections, savepoints, triggers, attached
+** files, and numbers at the borders of their types. SOAK=1 goes where minutes and gigabytes are needed.
+**
+**     HC_EXTENSION=dist/hybrid_cache build/limits/limits
+*/
+/* mkdtemp() */
+#define _DEFAULT_SOURCE
+#include "../unit/unit.h"
+
+#include <stdarg.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int soak;
+static char directory[] = "/tmp/hc-limits-XXXXXX";
+static char path[512];
+
+static sqlite3 *open_db(const char *file) {
+    sqlite3 *db = unit_open(file);
+    char *message = NULL;
+    const char *extension = getenv("HC_EXTENSION");
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
+    if (sqlite3_load_extension(db, extension ? extension : "dist/hybrid_cache", NULL, &message) != SQLITE_OK) {
+        printf("%s\n", message);
+        exit(2);
+    }
+    sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    return db;
+}
+
+static int run(sqlite3 *db, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *sql = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
+    return rc;
+}
+
+/* It has to succeed. */
+static void must(sqlite3 *db, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *sql = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    unit_exec(db, sql);
+    sqlite3_free(sql);
+}
+
+/* The first number of a query; -1 where it fails or is NULL. */
+static sqlite3_int64 number(sqlite3 *db, const char *format, ...) {
+    va_list arguments;
+    sqlite3_stmt *stmt = NULL;
+    sqlite3_int64 result = -1;
+    va_start(arguments, format);
+    char *sql = sqlite3_vmprintf(format, arguments);
+    va_end(arguments);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
+        sqlite3_column_type(stmt, 0) != SQLITE_NULL)
+        result = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return result;
+}
+
+static const char *file(const char *name) {
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    unlink(path);
+    return path;
+}
+
+/* --------------------------------------------------------- long keys, values */
+
+static void test_long_keys(void) {
+    sqlite3 *db = open_db(":memory:");
+    sqlite3_int64 most = soak ? 1000000000 : 10000000;
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
+    for (sqlite3_int64 n = 1; n <= most; n *= 10) {
+        /* The record's limit holds for key and value together. */
+        sqlite3_int64 key = n < most || !soak ? n : n - 1000;
+        must(db, "INSERT INTO c(key, value) VALUES(zeroblob(%lld), %lld)", key, n);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', zeroblob(%lld))", key), n);
+        CHECK_EQ(number(db, "SELECT value FROM c WHERE key = zeroblob(%lld)", key), n);
+        must(db, "UPDATE c SET value = value + 1, tag = 'long' WHERE key = zeroblob(%lld)", key);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', zeroblob(%lld))", key), n + 1);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', zeroblob(%lld))", key - 1), 0);
+        if (n >= 100000000) { /* one of these at a time */
+            must(db, "DELETE FROM c WHERE tag = 'long'");
+            must(db, "VACUUM");
+        }
+    }
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    must(db, "DELETE FROM c WHERE tag = 'long'");
+    CHECK_EQ(number(db, "SELECT count(*) FROM c"), 0);
+    sqlite3_close(db);
+}
+
+static void test_long_values(void) {
+    sqlite3 *db = open_db(":memory:");
+    sqlite3_int64 most = soak ? 999999000 : 50000000;
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
+    must(db, "INSERT INTO c(key, value) VALUES('k', zeroblob(%lld))", most);
+    CHECK_EQ(number(db, "SELECT length(hybrid_cache_get('c', 'k'))"), most);
+    CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), most + 1 + 64);
+    must(db, "UPDATE c SET ttl = 50");
+    CHECK_EQ(number(db, "SELECT length(value) FROM c"), most);
+    sqlite3_close(db);
+}
+
+/* One byte more than SQLite may hold is an error, and nothing is lost or half written. */
+static void test_length_limit(void) {
+    sqlite3 *db = open_db(":memory:");
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
+    must(db, "INSERT INTO c(key, value) VALUES('k', 'old')");
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 10000);
+    CHECK_EQ(run(db, "REPLACE INTO c(key, value) VALUES('k', zeroblob(9900))"), SQLITE_OK);
+    CHECK_EQ(run(db, "REPLACE INTO c(key, value) VALUES('k', zeroblob(10001))"), SQLITE_TOOBIG);
+    CHECK_EQ(number(db, "SELECT length(hybrid_cache_get('c', 'k'))"), 9900);
+    /* Each fits, the row does not. */
+    CHECK_EQ(run(db, "REPLACE INTO c(key, value) VALUES(zeroblob(6000), zeroblob(6000))"), SQLITE_TOOBIG);
+    CHECK_EQ(run(db, "UPDATE c SET key = zeroblob(6000) WHERE key = 'k'"), SQLITE_TOOBIG);
+    CHECK_EQ(run(db, "UPDATE c SET tag = CAST(zeroblob(6000) AS TEXT)"), SQLITE_TOOBIG);
+    CHECK_EQ(number(db, "SELECT length(hybrid_cache_get('c', 'k'))"), 9900);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', zeroblob(6000))"), 0);
+    CHECK_EQ(number(db, "SELECT count(*) FROM c WHERE length(value) = 9900 AND tag IS NULL"), 1);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    /* Options are a text, too. */
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 100);
+    run(db, "INSERT INTO c(c, value) VALUES('ttl', 60)");
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000000);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    sqlite3_close(db);
+}
+
+/* ------------------------------------------------------------ many of a kind */
+
+static void test_tags(void) {
+    int tags = soak ? 1000000 : 20000;
+    sqlite3 *db = open_db(file("tags.db"));
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
+    must(db,
+         "WITH RECURSIVE n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+         "INSERT INTO c(key, value, tag) SELECT i, i, 'tag ' || i FROM n",
+         tags);
+    CHECK_EQ(number(db, "SELECT l2_count FROM hybrid_cache_stats('c')"), tags);
+    CHECK_EQ(number(db, "SELECT value FROM c WHERE tag = 'tag %d'", tags / 2), tags / 2);
+    must(db, "DELETE FROM c WHERE tag = 'tag %d'", tags / 2);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', %d)", tags / 2), 0);
+    CHECK_EQ(number(db, "SELECT count(DISTINCT tag) FROM c"), tags - 1);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    sqlite3_close(db);
+}
+
+static void test_caches(void) {
+    int caches = soak ? 5000 : 300;
+    sqlite3 *db = open_db(file("caches.db"));
+    must(db, "BEGIN");
+    for (int i = 0; i < caches; i++)
+        must(db,
+             "CREATE VIRTUAL TABLE c%d USING hybrid_cache(ttl=0, l1_bytes='1G'); "
+             "INSERT INTO c%d(key, value) VALUES('k', %d)",
+             i, i, i);
+    must(db, "COMMIT");
+    sqlite3_close(db);
+    db = open_db(path);
+    sqlite3_int64 before = sqlite3_memory_used();
+    for (int twice = 0; twice < 2; twice++) {
+        for (int i = 0; i < caches; i++)
+            CHECK_EQ(number(db, "SELECT hybrid_cache_get('c%d', 'k')", i), i);
+    }
+    CHECK_EQ(number(db, "SELECT count(*) FROM hybrid_cache_stats WHERE l1_count = 1 AND gets = 2"), caches);
+    /* A quarter of the memory limit is the most that miss-ratio curves take, however many caches there are. */
+    sqlite3_int64 each = (sqlite3_memory_used() - before) / caches;
+    printf("%d caches in one file: %lld bytes of memory each, when all were read\n", caches, (long long)each);
+    must(db, "SELECT hybrid_cache_memory_limit(0)");
+    CHECK(sqlite3_memory_used() - before < each * caches);
+    for (int i = 0; i < caches; i += 2)
+        must(db, "DROP TABLE c%d", i);
+    CHECK_EQ(number(db, "SELECT count(*) FROM hybrid_cache_stats"), caches - (caches + 1) / 2);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c1', 'k')"), 1);
+    sqlite3_close(db);
+}
+
+static void test_connections(void) {
+    int count = soak ? 1000 : 100;
+    sqlite3 **db = calloc((size_t)count, sizeof *db);
+    struct rlimit files = {.rlim_cur = 4096, .rlim_max = 4096};
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur < 4096 && files.rlim_max >= 4096) {
+        files.rlim_cur = 4096;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    file("connections.db");
+    for (int i = 0; i < count; i++)
+        db[i] = open_db(path);
+    must(db[0], "PRAGMA journal_mode = WAL; CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0); "
+                "INSERT INTO c(key, value) VALUES('k', 1)");
+    for (int round = 1; round <= 3; round++) {
+        for (int i = 0; i < count; i++)
+            CHECK_EQ(number(db[i], "SELECT hybrid_cache_get('c', 'k')"), round);
+        /* Each time another one writes. */
+        must(db[count / round - 1], "UPDATE c SET value = %d", round + 1);
+    }
+    must(db[count - 1], "INSERT INTO c(c) VALUES('check')");
+    for (int i = 0; i < count; i++)
+        CHECK_EQ(sqlite3_close(db[i]), SQLITE_OK);
+    free(db);
+}
+
+static void test_attached(void) {
+    sqlite3 *db = open_db(":memory:");
+    int most = sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, -1);
+    for (int i = 0; i < most; i++) {
+        must(db, "ATTACH ':memory:' AS a%d", i);
+        must(db, "CREATE VIRTUAL TABLE a%d.c USING hybrid_cache; INSERT INTO a%d.c(key, value) VALUES('k', %d)", i, i,
+             i);
+    }
+    CHECK(run(db, "ATTACH ':memory:' AS more") != SQLITE_OK);
+    for (int i = 0; i < most; i++)
+        CHECK_EQ(number(db, "SELECT hybrid_cache_get('a%d.c', 'k')", i), i);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', 'k')"), 0);
+    CHECK_EQ(number(db, "SELECT count(*) FROM hybrid_cache_stats"), most);
+    must(db, "DETACH a0");
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', 'k')"), 1);
+    printf("%d attached databases\n", most);
+    sqlite3_close(db);
+}
+
+/* -------------------------------------------------------------------- depth */
+
+static void test_savepoints(void) {
+    int depth = soak ? 20000 : 2000;
+    sqlite3 *db = open_db(":memory:");
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0, l1_entries=100000); "
+             "INSERT INTO c(key, value) VALUES('k', -5)");
+    must(db, "BEGIN");
+    for (int i = 0; i < depth; i++)
+        must(db, "SAVEPOINT s%d; REPLACE INTO c(key, value) VALUES('k', %d), (%d, %d)", i, i, i, i);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', 'k')"), depth - 1);
+    must(db, "ROLLBACK TO s%d", depth / 2);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', 'k')"), depth / 2 - 1);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', %d)", depth / 2), 0);
+    for (int i = depth / 2; i > depth / 4; i--)
+        must(db, "RELEASE s%d", i);
+    must(db, "ROLLBACK TO s%d", depth / 8);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', 'k')"), depth / 8 - 1);
+    CHECK_EQ(number(db, "SELECT count(*) FROM c"), depth / 8 + 1);
+    must(db, "COMMIT");
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    CHECK_EQ(number(db, "SELECT count(*) FROM c WHERE hybrid_cache_get('c', key) = value"), depth / 8 + 1);
+    sqlite3_close(db);
+}
+
+static void test_triggers(void) {
+    sqlite3 *db = open_db(":memory:");
+    int most = sqlite3_limit(db, SQLITE_LIMIT_TRIGGER_DEPTH, -1);
+    must(db,
+         "PRAGMA recursive_triggers = 1; CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0); CREATE TABLE t(n, most); "
+         "CREATE TRIGGER r AFTER INSERT ON t BEGIN REPLACE INTO c(key, value) VALUES(new.n, new.n); "
+         "INSERT INTO t SELECT new.n + 1, new.most WHERE new.n < new.most; END");
+    must(db, "INSERT INTO t VALUES(1, %d)", most - 1);
+    CHECK_EQ(number(db, "SELECT count(*) FROM c WHERE hybrid_cache_get('c', key) = value"), most - 1);
+    CHECK(run(db, "INSERT INTO t VALUES(%d, %d)", most, 3 * most) != SQLITE_OK);
+    CHECK_EQ(number(db, "SELECT count(*) FROM c"), most - 1);
+    CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', %d)", most), 0);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    sqlite3_close(db);
+}
+
+/* ------------------------------------------------------------------- borders */
+
+static const char *const borders[] = {
+    "0",
+    "1",
+    "-1",
+    "2147483647",
+    "2147483648",
+    "-2147483648",
+    "4294967295",
+    "4294967296",
+    "9007199254740992",
+    "9007199254740993",
+    "1000000000000",
+    "1000000000001",
+    "253402300799",
+    "253402300800",
+    "1125899906842624",
+    "1125899906842625",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854775808",
+    "-9223372036854775809",
+    "18446744073709551616",
+    "1e18",
+    "9e18",
+    "1e19",
+    "1e308",
+    "9e999",
+    "-9e999",
+    "0.5",
+    "-0.0",
+    "1e-9",
+    "1e-320",
+};
+enum { BORDERS = sizeof borders / sizeof borders[0] };
+
+/* Taken or refused; afterwards the cache works. */
+static void works(sqlite3 *db, const char *after) {
+    int rc = run(db, "REPLACE INTO c(key, value, expires) VALUES('w', 'w', 253402300799)");
+    if (!CHECK(rc == SQLITE_OK || rc == SQLITE_TOOBIG))
+        printf("  after %s: %s\n", after, sqlite3_errmsg(db));
+    number(db, "SELECT hybrid_cache_get('c', 'w')");
+    if (!CHECK_EQ(run(db, "INSERT INTO c(c) VALUES('check')"), SQLITE_OK))
+        printf("  after %s: %s\n", after, sqlite3_errmsg(db));
+}
+
+static void test_option_borders(void) {
+    sqlite3 *db = open_db(":memory:");
+    static const char *const options[] = {"ttl",    "l1_ttl", "l1_entries", "l1_bytes",  "l2_entries", "l2_bytes",
+                                          "jitter", "grace",  "eviction",   "coherence", "on_error",   "clock"};
+    int taken = 0;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        for (int j = 0; j < BORDERS; j++) {
+            must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache");
+            char *name = sqlite3_mprintf("%s = %s", options[i], borders[j]);
+            int set = run(db, "INSERT INTO c(c, value) VALUES('%s', %s)", options[i], borders[j]) == SQLITE_OK;
+            works(db, name);
+            /* What the command takes, CREATE takes: the same number, as text. */
+            must(db, "DROP TABLE c");
+            if (run(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(%s='%s')", options[i], borders[j]) == SQLITE_OK) {
+                works(db, name);
+                must(db, "DROP TABLE c");
+            }
+            taken += set;
+            sqlite3_free(name);
+        }
+    }
+    /* ttl, l1_ttl and grace take 15 of them, the counts 10 and 13 or so, jitter 3, a choice none. */
+    CHECK(taken > 50 && taken < 200);
+    sqlite3_close(db);
+}
+
+static void test_command_borders(void) {
+    sqlite3 *db = open_db(":memory:");
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(grace=100)");
+    for (int i = 0; i < BORDERS; i++) {
+        run(db, "INSERT INTO c(c, value) VALUES('purge', %s)", borders[i]);
+        works(db, borders[i]);
+        run(db, "INSERT INTO c(c, value, expires) VALUES('purge', 5, %s)", borders[i]);
+        works(db, borders[i]);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_has('c', 'w')"), 1); /* it never expires */
+        run(db, "INSERT INTO c(c) VALUES(%s)", borders[i]);
+        works(db, borders[i]);
+    }
+    sqlite3_close(db);
+}
+
+static void test_row_borders(void) {
+    sqlite3 *db = open_db(":memory:");
+    must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(grace=100, jitter=0.5)");
+    for (int i = 0; i < BORDERS; i++) {
+        for (int j = 0; j < BORDERS; j++) {
+            run(db, "REPLACE INTO c(key, value, ttl) VALUES(%s, 'v', %s)", borders[i], borders[j]);
+            run(db, "REPLACE INTO c(key, value, expires) VALUES(%s, %s, %s)", borders[j], borders[i], borders[i]);
+            run(db, "UPDATE c SET ttl = %s WHERE key = %s", borders[i], borders[j]);
+            number(db, "SELECT hybrid_cache_ttl('c', %s) + hybrid_cache_stale('c', %s)", borders[j], borders[j]);
+        }
+        number(db, "SELECT count(*) FROM c WHERE expires < %s AND key > %s", borders[i], borders[i]);
+        works(db, borders[i]);
+    }
+    CHECK_EQ(number(db, "SELECT count(*) FROM c WHERE value IS NOT hybrid_cache_get('c', key)"), 0);
+    sqlite3_close(db);
+}
+
+int main(void) {
+    const char *text = getenv("SOAK");
+    soak = text && *text;
+    if (!mkdtemp(directory))
+        return 2;
+    unit_begin();
+    RUN(test_long_keys);
+    RUN(test_long_values);
+    RUN(test_length_limit);
+    RUN(test_tags);
+    RUN(test_caches);
+    RUN(test_connections);
+    RUN(test_attached);
+    RUN(test_savepoints);
+    RUN(test_triggers);
+    RUN(test_option_borders);
+    RUN(test_command_borders);
+    RUN(test_row_borders);
+    char command[sizeof directory + 16];
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    if (system(command) != 0)
+        printf("%s stays behind\n", directory);
+    return unit_end();
+}
