@@ -100,8 +100,9 @@ static void warm_up(sqlite3 *db) {
 
 /* An error that no fault can excuse. `first`: nothing had failed before it. */
 static int is_absurd(sqlite3 *db, int code, int first) {
-    /* ALTER TABLE tells of an interrupt in words alone: "error in trigger t: interrupted". */
-    if (code == SQLITE_ERROR && strstr(sqlite3_errmsg(db), "interrupted") != NULL)
+    /* SQLite tells of an interrupt in words alone where it parses for ALTER TABLE or for a table-valued function. */
+    if (code == SQLITE_ERROR && (strstr(sqlite3_errmsg(db), "interrupted") != NULL ||
+                                 strstr(sqlite3_errmsg(db), "vtable constructor failed: hybrid_cache_") != NULL))
         return 0;
     switch (code & 0xff) {
     case SQLITE_INTERNAL:
