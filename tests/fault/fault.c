@@ -297,31 +297,47 @@ static void judge(int ok, int script, int fault, long n) {
     }
 }
 
-/* One script and fault, of which the run without a fault has made so many calls: for every N, or some. */
-static void run_fault(int script, int fault, long calls, long only, int every) {
-    static long phase; /* so that not every script and fault tries the same N */
-    long step = every || calls <= RUNS_EACH ? 1 : (calls + RUNS_EACH - 1) / RUNS_EACH;
-    tallies->faults[fault].calls += calls;
-    tallies->scripts[script].calls += calls;
-    for (long n = only > 0 ? only : 1 + phase++ * 7919 % step; only > 0 ? n == only : n <= calls; n += step)
-        judge(run_one(&scripts[script], &inject_faults[fault], n), script, fault, n);
-}
-
-static int selected(const char *wanted, const char *name) {
-    return wanted == NULL || strcmp(wanted, name) == 0;
-}
-
 typedef struct {
     const char *script, *fault, *journal, *vfs;
     long n;
     int every, jobs;
 } Wanted;
 
-/* The share of one job: every so many-th pair of script and mode. */
+/*
+** Where every N is tried, those of allocations and steps are tried in two of the four modes: what
+** fails there is SQL, to which journal and VFS make little difference.
+*/
+static int belongs(const InjectFault *fault, int mode) {
+    static const char *const of_two[] = {"oom", "oom+", "interrupt", "interrupt+", "stop"};
+    for (size_t i = 0; i < sizeof of_two / sizeof of_two[0]; i++) {
+        if (strcmp(fault->name, of_two[i]) == 0)
+            return mode == 0 || mode == 3;
+    }
+    return 1;
+}
+
+/* One script and fault, of which the run without a fault has made so many calls: for every N, or some. */
+static void run_fault(int script, int fault, long calls, const Wanted *wanted, int job) {
+    static long phase; /* so that not every script and fault tries the same N */
+    long step = wanted->every || calls <= RUNS_EACH ? 1 : (calls + RUNS_EACH - 1) / RUNS_EACH;
+    if (job == 0) {
+        tallies->faults[fault].calls += calls;
+        tallies->scripts[script].calls += calls;
+    }
+    for (long n = 1 + phase++ * 7919 % step; n <= calls; n += step) {
+        if (wanted->n > 0 ? n == wanted->n : n / step % wanted->jobs == job)
+            judge(run_one(&scripts[script], &inject_faults[fault], n), script, fault, n);
+    }
+}
+
+static int selected(const char *wanted, const char *name) {
+    return wanted == NULL || strcmp(wanted, name) == 0;
+}
+
+/* The share of one job: every so many-th N. */
 static void run_job(const Wanted *wanted, int job) {
     static const char *const journals[] = {"wal", "delete"};
     static const char *const systems[] = {"unix", "faulty"};
-    int pair = 0;
     /* Nothing of the first run may be allocated once and for all. */
     sqlite3 *holder = open_loaded();
     for (int mode = 0; mode < 4; mode++) {
@@ -332,14 +348,15 @@ static void run_job(const Wanted *wanted, int job) {
         make_image();
         for (int s = 0; s < script_count; s++) {
             long calls[INJECT_FAULTS_MOST];
-            if (!selected(wanted->script, scripts[s].name) || pair++ % wanted->jobs != job)
+            if (!selected(wanted->script, scripts[s].name))
                 continue;
             judge(run_one(&scripts[s], inject_faults, 0), s, 0, 0);
             for (int f = 0; inject_faults[f].name != NULL; f++)
                 calls[f] = inject_counted(&inject_faults[f]);
             for (int f = 0; inject_faults[f].name != NULL; f++) {
-                if (selected(wanted->fault, inject_faults[f].name))
-                    run_fault(s, f, calls[f], wanted->n, wanted->every);
+                if (selected(wanted->fault, inject_faults[f].name) &&
+                    (!wanted->every || wanted->n > 0 || belongs(&inject_faults[f], mode)))
+                    run_fault(s, f, calls[f], wanted, job);
             }
         }
         free((void *)(size_t)bench.image);
