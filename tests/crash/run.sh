@@ -24,5 +24,14 @@ run() {
 
 run kill
 run power
+
+# The harness itself: without a sync a power failure loses what was acknowledged, and that has to show.
+if "$BUILD/crash/power" --extension "$extension" --setting planted >"$log" 2>&1 ||
+    ! grep -q '^FAILED planted' "$log"; then
+    echo "FAILED power --setting planted: nothing was lost"
+    failed=$((failed + 1))
+else
+    passed=$((passed + 1))
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

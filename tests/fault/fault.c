@@ -2,7 +2,7 @@
 ** fault.c - scripts of SQL in which every allocation, file call and step fails in turn.
 **
 **     fault --extension dist/hybrid_cache [--script S] [--fault F] [--journal wal|delete] [--vfs unix|faulty] [--n N]
-**           [--jobs N]
+**           [--stride N] [--jobs N]
 **
 ** One run: a fresh database with a warm L1, one script with the Nth call of some kind
 ** failing, then the fault is gone and everything has to be right:
@@ -16,7 +16,7 @@
 **   - the cache can be written to; close succeeds and gives back all memory.
 **
 ** First a run without a fault counts the calls. N then goes through all of them with
-** SOAK=1 in the environment or --n; otherwise through some, spread evenly. A read that is
+** SOAK=1 in the environment (with --stride: every so many-th) or --n; otherwise through some, spread evenly. A read that is
 ** short in the middle of a file is a damaged file for SQLite: after those it is asked only
 ** that nothing crashes, leaks or is made up.
 */
@@ -299,7 +299,7 @@ static void judge(int ok, int script, int fault, long n) {
 
 typedef struct {
     const char *script, *fault, *journal, *vfs;
-    long n;
+    long n, stride;
     int every, jobs;
 } Wanted;
 
@@ -319,7 +319,9 @@ static int belongs(const InjectFault *fault, int mode) {
 /* One script and fault, of which the run without a fault has made so many calls: for every N, or some. */
 static void run_fault(int script, int fault, long calls, const Wanted *wanted, int job) {
     static long phase; /* so that not every script and fault tries the same N */
-    long step = wanted->every || calls <= RUNS_EACH ? 1 : (calls + RUNS_EACH - 1) / RUNS_EACH;
+    long step = calls <= RUNS_EACH || wanted->n > 0 ? 1
+                : wanted->every                     ? wanted->stride
+                                                    : (calls + RUNS_EACH - 1) / RUNS_EACH;
     if (job == 0) {
         tallies->faults[fault].calls += calls;
         tallies->scripts[script].calls += calls;
@@ -396,7 +398,7 @@ static void report(const Tallies *sum) {
 
 int main(int argc, char **argv) {
     const char *soak = getenv("SOAK");
-    Wanted wanted = {.jobs = 1};
+    Wanted wanted = {.stride = 1, .jobs = 1};
     bench.extension = "dist/hybrid_cache";
     for (int i = 1; i < argc; i += 2) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
@@ -412,14 +414,16 @@ int main(int argc, char **argv) {
             wanted.vfs = value;
         else if (strcmp(argv[i], "--n") == 0)
             wanted.n = strtol(value, NULL, 10);
+        else if (strcmp(argv[i], "--stride") == 0)
+            wanted.stride = strtol(value, NULL, 10);
         else if (strcmp(argv[i], "--jobs") == 0)
             wanted.jobs = (int)strtol(value, NULL, 10);
         else
             return fprintf(stderr, "fault: unknown argument %s\n", argv[i]), 2;
     }
     wanted.every = wanted.n > 0 || (soak != NULL && soak[0] != 0);
-    if (wanted.jobs < 1 || wanted.jobs > JOBS_MOST)
-        return fprintf(stderr, "fault: 1 to %d jobs\n", JOBS_MOST), 2;
+    if (wanted.jobs < 1 || wanted.jobs > JOBS_MOST || wanted.stride < 1)
+        return fprintf(stderr, "fault: 1 to %d jobs, a stride of 1 or more\n", JOBS_MOST), 2;
     size_t room = (size_t)wanted.jobs * sizeof *tallies;
     Tallies *shares = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shares == MAP_FAILED)
