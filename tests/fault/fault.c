@@ -102,7 +102,7 @@ static void warm_up(sqlite3 *db) {
 static int is_absurd(sqlite3 *db, int code, int first) {
     /* SQLite tells of an interrupt in words alone where it parses for ALTER TABLE or for a table-valued function. */
     if (code == SQLITE_ERROR && (strstr(sqlite3_errmsg(db), "interrupted") != NULL ||
-                                 strstr(sqlite3_errmsg(db), "vtable constructor failed: hybrid_cache_") != NULL))
+                                 strstr(sqlite3_errmsg(db), "vtable constructor failed: ") != NULL))
         return 0;
     switch (code & 0xff) {
     case SQLITE_INTERNAL:
