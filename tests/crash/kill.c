@@ -324,15 +324,29 @@ static unsigned run_round(sqlite3 *survivor, int which, uint64_t seed, unsigned 
     if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
         complain("the writer ended by itself: status %d", status);
 
-    /* In half of the rounds the survivor is the one who recovers: its L1 must know what that has undone. */
-    int first = (int)draw(2), hot = is_hot(), hits = figure(survivor, "l1_hits");
+    /*
+    ** In two of three rounds the survivor is the one who recovers: its L1 must know what that has
+    ** undone. In one of them it asks for a single key, and the next thing that happens is a commit: what
+    ** the survivor took for the number of the state that it saw may be the number of this one.
+    */
+    enum { FRESH_FIRST, SURVIVOR_FIRST, ONE_LOOK } order = (int)draw(3);
+    int hot = is_hot(), hits = figure(survivor, "l1_hits");
     unsigned heard[KEYS], high = writer.acknowledged + 1;
-    if (first)
+    if (order == SURVIVOR_FIRST)
         wreck_listen(survivor, "survivor first", seed, "SELECT hybrid_cache_get('cache', ?1)", heard);
+    else if (order == ONE_LOOK)
+        sqlite3_exec(survivor, "SELECT hybrid_cache_get('cache', 20)", NULL, NULL, NULL);
     sqlite3 *fresh = open_loaded(bench.file, bench.extension);
     unsigned last = wreck_state(fresh, "fresh", seed, writer.acknowledged, high, &found);
-    if (first && memcmp(heard, found.main, sizeof heard) != 0)
+    seen[which].finished += last == high;
+    if (order == SURVIVOR_FIRST && memcmp(heard, found.main, sizeof heard) != 0)
         complain("survivor first: what it said is not what is there");
+    if (order == ONE_LOOK && problem[0] == 0) {
+        last++;
+        if (plan_run(fresh, seed, last) != SQLITE_OK)
+            complain("the next transaction: %s", sqlite3_errmsg(fresh));
+        wreck_state(fresh, "next", seed, last, last, &found);
+    }
     wreck_answers(survivor, "survivor", seed, &found);
     hits = figure(survivor, "l1_hits") - hits;
     wreck_answers(fresh, "fresh", seed, &found);
@@ -344,7 +358,6 @@ static unsigned run_round(sqlite3 *survivor, int which, uint64_t seed, unsigned 
     seen[which].transactions += (long)(last - done);
     seen[which].hits += hits;
     seen[which].hot += hot;
-    seen[which].finished += last == high;
     return last;
 }
 
