@@ -73,7 +73,8 @@ static int resize(Bytes *bytes, size_t size) {
 static int put(Bytes *bytes, size_t at, const void *from, size_t n) {
     if (at + n > bytes->size && !resize(bytes, at + n))
         return 0;
-    memcpy(bytes->bytes + at, from, n);
+    if (n > 0)
+        memcpy(bytes->bytes + at, from, n);
     return 1;
 }
 

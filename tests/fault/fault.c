@@ -319,9 +319,11 @@ static int belongs(const InjectFault *fault, int mode) {
 /* One script and fault, of which the run without a fault has made so many calls: for every N, or some. */
 static void run_fault(int script, int fault, long calls, const Wanted *wanted, int job) {
     static long phase; /* so that not every script and fault tries the same N */
-    long step = calls <= RUNS_EACH || wanted->n > 0 ? 1
-                : wanted->every                     ? wanted->stride
-                                                    : (calls + RUNS_EACH - 1) / RUNS_EACH;
+    int dense = scripts[script].flags & DENSE && strcmp(inject_faults[fault].name, "interrupt") == 0 &&
+                strcmp(bench.journal, "wal") == 0 && bench.vfs == NULL;
+    long step = dense || calls <= RUNS_EACH || wanted->n > 0 ? 1
+                : wanted->every                              ? wanted->stride
+                                                             : (calls + RUNS_EACH - 1) / RUNS_EACH;
     if (job == 0) {
         tallies->faults[fault].calls += calls;
         tallies->scripts[script].calls += calls;

@@ -17,7 +17,8 @@ enum {
     LOSSY = 2,       /* the cache may drop what `app` has */
     RENAMING = 4,    /* the cache may have another name meanwhile */
     COLD = 8,        /* loading the extension and the first reading belong to the script */
-    LOOSE = 16       /* the L1 may have what L2 has not */
+    LOOSE = 16,      /* the L1 may have what L2 has not */
+    DENSE = 32       /* in one mode every interrupt is tried in the bounded form as well */
 };
 
 typedef struct {
