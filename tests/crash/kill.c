@@ -329,7 +329,8 @@ static unsigned run_round(sqlite3 *survivor, int which, uint64_t seed, unsigned 
     ** undone. In one of them it asks for a single key, and the next thing that happens is a commit: what
     ** the survivor took for the number of the state that it saw may be the number of this one.
     */
-    enum { FRESH_FIRST, SURVIVOR_FIRST, ONE_LOOK } order = (int)draw(3);
+    enum { FRESH_FIRST, SURVIVOR_FIRST, ONE_LOOK };
+    unsigned order = draw(3);
     int hot = is_hot();
     unsigned heard[KEYS], high = writer.acknowledged + 1;
     if (order == SURVIVOR_FIRST)

@@ -82,8 +82,8 @@ static const char *const statements[] = {
     "INSERT INTO %t(key, value) VALUES('new', 'new'), ('new2', 'new'), ('k2', 'bad')",
     "INSERT OR IGNORE INTO %t(key, value) VALUES('k1', 'bad'), ('new', 'new')",
     "REPLACE INTO %t(key, value) VALUES('k1', 'new')",
-    "REPLACE INTO %t(key, value) VALUES('k1', printf('%%.*c', 4900, 'x') || 'k'), (printf('%%.*c', 4990, 'y'), 'z' || "
-    "printf('%%.*c', 4900, 'x'))",
+    ("REPLACE INTO %t(key, value) VALUES('k1', printf('%%.*c', 4900, 'x') || 'k'), (printf('%%.*c', 4990, 'y'), 'z' || "
+     "printf('%%.*c', 4900, 'x'))"),
     "UPDATE %t SET value = 'new' WHERE key = 'k2'",
     "UPDATE %t SET value = value || '+'",
     "UPDATE %t SET key = 'moved' WHERE key = 'k3'",

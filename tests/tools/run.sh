@@ -63,7 +63,7 @@ suite() {
     tcl) run tclsh tests/tcl/all.tcl ;;
     model) run sh tests/model/run.sh ;;
     fault)
-        run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache"
+        run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
         run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
         ;;
     docs) run tclsh tests/docs/run.tcl ;;
