@@ -261,7 +261,7 @@ static int write_file(const File *file, DiskWay way, uint64_t lot, const char *t
     for (const Change *change = file->first; change != NULL; change = change->next)
         made &= make(&bytes, change, way, lot, ++number);
     FILE *out = made ? fopen(to, "wb") : NULL;
-    made = out != NULL && fwrite(bytes.bytes, 1, bytes.size, out) == bytes.size;
+    made = out != NULL && (bytes.size == 0 || fwrite(bytes.bytes, 1, bytes.size, out) == bytes.size);
     if (out != NULL)
         made &= fclose(out) == 0;
     free(bytes.bytes);
