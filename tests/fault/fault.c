@@ -352,7 +352,7 @@ static void run_job(const Wanted *wanted, int job) {
         make_image();
         for (int s = 0; s < script_count; s++) {
             long calls[INJECT_FAULTS_MOST];
-            if (!selected(wanted->script, scripts[s].name))
+            if (!selected(wanted->script, scripts[s].name) || (mode < 2 && scripts[s].flags & ROLLBACK))
                 continue;
             judge(run_one(&scripts[s], inject_faults, 0), s, 0, 0);
             for (int f = 0; inject_faults[f].name != NULL; f++)

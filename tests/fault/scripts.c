@@ -184,8 +184,8 @@ const Script scripts[] = {
       {"CREATE VIRTUAL TABLE other USING hybrid_cache", NULL, 0},
       {"INSERT INTO other(key, value) VALUES('k', 'v')", NULL, 0},
       {"COMMIT", GET("a1", "t1") " AND hybrid_cache_get('other', 'k') = 'v'", 0}}},
-    {"truncate", /* in DELETE mode; a WAL stays one while a neighbour reads it */
-     0,
+    {"truncate",
+     ROLLBACK,
      "PRAGMA journal_mode = truncate",
      {{PUT("d1", "new1"), GET("d1", "new1"), 0},
       {APP("a1", "new1"), GET("a1", "new1"), 0},

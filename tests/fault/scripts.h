@@ -18,7 +18,8 @@ enum {
     RENAMING = 4,    /* the cache may have another name meanwhile */
     COLD = 8,        /* loading the extension and the first reading belong to the script */
     LOOSE = 16,      /* the L1 may have what L2 has not */
-    DENSE = 32       /* in one mode every interrupt is tried in the bounded form as well */
+    DENSE = 32,      /* in one mode every interrupt is tried in the bounded form as well */
+    ROLLBACK = 64    /* not in WAL mode */
 };
 
 typedef struct {
