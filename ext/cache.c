@@ -541,9 +541,10 @@ int hc_cache_sync(HcCache *cache) {
         /*
         ** BEGIN; SAVEPOINT s; CREATE VIRTUAL TABLE c ...; INSERT INTO c ...; ROLLBACK TO s; COMMIT;
         **
-        ** calls xSync and nothing before it that would tell that the table is gone.
+        ** calls xSync and nothing before it that would tell that the table is gone. (An error that has ended the
+        ** transaction, such as an interrupt, has undone the CREATE as well, and has to be told.)
         */
-        if (rc != SQLITE_OK && hc_l2_is_gone(&cache->l2)) {
+        if ((rc & 0xff) == SQLITE_CORRUPT && hc_l2_is_gone(&cache->l2)) {
             transaction->dirty = 0;
             return SQLITE_OK;
         }

@@ -300,14 +300,17 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     }
     rc = check_size(cache, row.size, message);
     HcEntry *touched = renamed || (set & HC_SET_VALUE) ? NULL : touched_copy(cache, key, &full);
-    if (rc == SQLITE_OK && obstacle.id)
-        rc = remove_row(cache, &write->key, obstacle.id, obstacle.size);
-    if (rc == SQLITE_OK) {
-        int head = (set & (HC_SET_KEY | HC_SET_TAG)) || row.due > row.expires;
-        rc = hc_l2_write(
-            &cache->l2,
-            set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND), &row);
+    int head = (set & (HC_SET_KEY | HC_SET_TAG)) || row.due > row.expires;
+    HcStatement how = set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND);
+    if (rc == SQLITE_OK && obstacle.id) {
+        /* What an authorizer denies has to show before the obstacle is gone: nothing would bring it back. */
+        sqlite3_stmt *stmt;
+        rc = hc_l2_open(&cache->l2, how, &stmt);
+        if (rc == SQLITE_OK)
+            rc = remove_row(cache, &write->key, obstacle.id, obstacle.size);
     }
+    if (rc == SQLITE_OK)
+        rc = hc_l2_write(&cache->l2, how, &row);
     if (rc == SQLITE_OK) {
         cache->transaction.state.bytes += row.size - old_size;
         key_changed(cache, key, row.sum);

@@ -93,17 +93,13 @@ void hc_connection_forget(HcConnection *connection, const char *schema, const ch
         hc_connection_drop(connection, cache);
 }
 
-int hc_connection_rename(HcConnection *connection, HcCache *cache, const char *name) {
-    char *copy = sqlite3_mprintf("%s", name);
-    if (!copy)
-        return SQLITE_NOMEM;
+void hc_connection_rename(HcConnection *connection, HcCache *cache, char *name) {
     /* A cache of that name that has gone may have left its statistics behind. */
     if (find_cache(connection, cache->schema, name) != cache)
         hc_connection_forget(connection, cache->schema, name);
     sqlite3_free(cache->name);
-    cache->name = copy;
+    cache->name = name;
     hc_connection_forget_aliases(connection);
-    return SQLITE_OK;
 }
 
 void hc_connection_forget_aliases(HcConnection *connection) {

@@ -50,7 +50,7 @@ int hc_connection_cache(HcConnection *connection, const char *schema, const char
 void hc_connection_drop(HcConnection *connection, HcCache *cache);
 /* The same for the cache of that name, if there is one. */
 void hc_connection_forget(HcConnection *connection, const char *schema, const char *name);
-int hc_connection_rename(HcConnection *connection, HcCache *cache, const char *name);
+void hc_connection_rename(HcConnection *connection, HcCache *cache, char *name);
 /* Names may mean something else from now on. */
 void hc_connection_forget_aliases(HcConnection *connection);
 

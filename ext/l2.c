@@ -233,7 +233,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
 **
 **     BEGIN; DELETE FROM cache; COMMIT; SELECT changes();  -- the rows deleted
 */
-int hc_l2_write_state(HcL2 *l2, const HcState *state) {
+static int write_state(HcL2 *l2, const HcState *state) {
     unsigned char blob[STATE_BYTES];
     sqlite3_blob *handle = NULL;
     char *table = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[1]);
@@ -245,7 +245,31 @@ int hc_l2_write_state(HcL2 *l2, const HcState *state) {
         rc = sqlite3_blob_write(handle, blob, STATE_BYTES, 0);
     int closed = sqlite3_blob_close(handle);
     sqlite3_free(table);
-    return hc_l2_failure(l2, rc == SQLITE_OK ? closed : rc);
+    return rc == SQLITE_OK ? closed : rc;
+}
+
+static int is_query_only(sqlite3 *db) {
+    sqlite3_stmt *stmt = NULL;
+    int on = sqlite3_prepare_v2(db, "PRAGMA query_only", -1, &stmt, NULL) == SQLITE_OK &&
+             sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_int(stmt, 0);
+    sqlite3_finalize(stmt);
+    return on;
+}
+
+/*
+** What was written before may be committed, and SQLite would roll it all back if we refused:
+**
+**     BEGIN; INSERT INTO cache ...; PRAGMA query_only = 1; COMMIT;
+*/
+int hc_l2_write_state(HcL2 *l2, const HcState *state) {
+    int rc = write_state(l2, state);
+    if (rc == SQLITE_READONLY && is_query_only(l2->db)) {
+        int off = sqlite3_exec(l2->db, "PRAGMA query_only = 0", NULL, NULL, NULL);
+        rc = off == SQLITE_OK ? write_state(l2, state) : off;
+        int on = sqlite3_exec(l2->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
+        rc = rc == SQLITE_OK ? on : rc;
+    }
+    return hc_l2_failure(l2, rc);
 }
 
 int hc_l2_write_options(HcL2 *l2, const char *options) {

@@ -252,9 +252,15 @@ int hc_maintenance_rebuild(HcCache *cache, char **message) {
     if (rc != SQLITE_OK)
         return rc;
     /* What this transaction has not written yet must not get lost: its version goes into the new one. */
-    uint64_t version = hc_mix(transaction->joined ? transaction->state.version : meta.state.version, HC_REBUILT);
+    int joined = transaction->joined;
+    HcState before = joined ? transaction->state : meta.state;
+    uint64_t version = hc_mix(before.version, HC_REBUILT);
     transaction->joined = 0;
     rc = hc_cache_join(cache, message);
+    if (rc != SQLITE_OK && joined && transaction->open) {
+        transaction->state = before;
+        transaction->joined = 1;
+    }
     if (rc == SQLITE_OK) {
         HcState *state = &transaction->state;
         state->entries = state->bytes = state->hand = 0;
@@ -264,6 +270,12 @@ int hc_maintenance_rebuild(HcCache *cache, char **message) {
         transaction->dirty = 1;
         hc_l1_clear(&cache->l1);
         rc = recount(cache, state);
+        if (rc != SQLITE_OK && transaction->open) {
+            /* A statement of one row is not undone in a transaction that goes on: the old counters are better than half. */
+            state->entries = before.entries;
+            state->bytes = before.bytes;
+            state->hand = before.hand;
+        }
     }
     return rc;
 }

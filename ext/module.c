@@ -217,11 +217,15 @@ static int table_destroy(sqlite3_vtab *vtab) {
 static int table_rename(sqlite3_vtab *vtab, const char *name) {
     HcTable *table = (HcTable *)vtab;
     char *message = NULL;
+    /* Beforehand: once the tables have their new names, nothing may fail here. */
+    char *copy = sqlite3_mprintf("%s", name);
     int rc = check_name(name, &message);
     if (rc == SQLITE_OK)
-        rc = hc_l2_rename(&table->cache->l2, name, &message);
+        rc = copy ? hc_l2_rename(&table->cache->l2, name, &message) : SQLITE_NOMEM;
     if (rc == SQLITE_OK)
-        rc = hc_connection_rename(table->cache->connection, table->cache, name);
+        hc_connection_rename(table->cache->connection, table->cache, copy);
+    else
+        sqlite3_free(copy);
     return rc == SQLITE_OK ? rc : hc_table_fail(table, rc, message);
 }
 

@@ -3,6 +3,8 @@
 */
 #include "inject.h"
 
+#include "memfs.h"
+
 #include <string.h>
 
 typedef enum {
@@ -18,7 +20,9 @@ typedef enum {
     CALL_SHM_LOCK,
     CALL_OPEN,
     CALL_DELETE,
-    CALL_ACCESS
+    CALL_ACCESS,
+    CALL_SPACE, /* a sector that a file grows by */
+    CALLS
 } InjectCall;
 
 static const int natural_error[] = {
@@ -28,11 +32,12 @@ static const int natural_error[] = {
     [CALL_SIZE] = SQLITE_IOERR_FSTAT,        [CALL_LOCK] = SQLITE_IOERR_LOCK,
     [CALL_SHM_MAP] = SQLITE_IOERR_SHMMAP,    [CALL_SHM_LOCK] = SQLITE_IOERR_SHMLOCK,
     [CALL_OPEN] = SQLITE_CANTOPEN,           [CALL_DELETE] = SQLITE_IOERR_DELETE,
-    [CALL_ACCESS] = SQLITE_IOERR_ACCESS,
+    [CALL_ACCESS] = SQLITE_IOERR_ACCESS,     [CALL_SPACE] = SQLITE_FULL,
 };
+#define SECTOR 512
 
 #define SET(call) (1u << (call))
-#define ANY_FILE_CALL (SET(CALL_ACCESS + 1) - SET(CALL_READ))
+#define ANY_FILE_CALL (SET(CALL_SPACE) - SET(CALL_READ))
 #define BOTH(name, calls, rc)                                                                                          \
     {name, calls, rc}, {                                                                                               \
         name "+", calls, rc                                                                                            \
@@ -41,10 +46,13 @@ static const int natural_error[] = {
 const InjectFault inject_faults[] = {
     BOTH("oom", SET(CALL_ALLOCATE), 0),
     BOTH("interrupt", SET(CALL_STEP), 0),
+    {"stop", SET(CALL_ALLOCATE), SQLITE_INTERRUPT},
     BOTH("io", ANY_FILE_CALL, 0),
     BOTH("read", SET(CALL_READ), 0),
+    BOTH("short", SET(CALL_READ), SQLITE_IOERR_SHORT_READ),
     BOTH("write", SET(CALL_WRITE), 0),
     BOTH("full", SET(CALL_WRITE), SQLITE_FULL),
+    BOTH("space", SET(CALL_SPACE), 0),
     BOTH("sync", SET(CALL_SYNC), 0),
     BOTH("truncate", SET(CALL_TRUNCATE), 0),
     BOTH("size", SET(CALL_SIZE), 0),
@@ -64,7 +72,7 @@ static struct {
     long n;
     int lasting;
     long counted; /* of the armed fault's calls */
-    long calls[CALL_ACCESS + 1];
+    long calls[CALLS];
     long failed;
 } armed;
 
@@ -107,7 +115,7 @@ void inject_disarm(void) {
 
 long inject_counted(const InjectFault *fault) {
     long sum = 0;
-    for (int call = 0; call <= CALL_ACCESS; call++)
+    for (int call = 0; call < CALLS; call++)
         sum += (fault->calls & SET(call)) != 0 ? armed.calls[call] : 0;
     return sum;
 }
@@ -119,11 +127,19 @@ long inject_failed(void) {
 
 static sqlite3_mem_methods real_memory;
 
+/* Is there memory? Where the fault is somebody who calls sqlite3_interrupt() at that moment, there is. */
+static int has_memory(void) {
+    int rc = injected(CALL_ALLOCATE);
+    if (rc == SQLITE_INTERRUPT)
+        sqlite3_interrupt(armed.db);
+    return rc == SQLITE_OK || rc == SQLITE_INTERRUPT;
+}
+
 static void *faulty_malloc(int n) {
-    return injected(CALL_ALLOCATE) == SQLITE_OK ? real_memory.xMalloc(n) : NULL;
+    return has_memory() ? real_memory.xMalloc(n) : NULL;
 }
 static void *faulty_realloc(void *old, int n) {
-    return injected(CALL_ALLOCATE) == SQLITE_OK ? real_memory.xRealloc(old, n) : NULL;
+    return has_memory() ? real_memory.xRealloc(old, n) : NULL;
 }
 
 static int install_memory(void) {
@@ -149,8 +165,9 @@ typedef struct {
     sqlite3_file *real; /* in the same allocation, right behind */
 } FaultyFile;
 
-static sqlite3_vfs real_vfs; /* the default one as it was */
+static sqlite3_vfs real_vfs; /* of files in memory */
 static sqlite3_vfs faulty_vfs;
+static void *(*default_dlopen)(sqlite3_vfs *vfs, const char *name);
 
 static sqlite3_file *real_of(sqlite3_file *file) {
     return ((FaultyFile *)file)->real;
@@ -163,10 +180,26 @@ static int faulty_close(sqlite3_file *f) {
 }
 static int faulty_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at) {
     int rc = injected(CALL_READ);
-    return rc != SQLITE_OK ? rc : REAL(f, xRead)(real_of(f), to, n, at);
+    if (rc != SQLITE_OK && rc != SQLITE_IOERR_SHORT_READ)
+        return rc;
+    int read = REAL(f, xRead)(real_of(f), to, n, at);
+    if (rc == SQLITE_OK)
+        return read;
+    memset((char *)to + n / 2, 0, (size_t)(n - n / 2));
+    return SQLITE_IOERR_SHORT_READ;
 }
+
+/* A disk that is full takes what still fits. */
 static int faulty_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at) {
+    sqlite3_int64 size = 0, end = at + n;
     int rc = injected(CALL_WRITE);
+    if (rc == SQLITE_OK)
+        rc = REAL(f, xFileSize)(real_of(f), &size);
+    for (sqlite3_int64 sector = (size + SECTOR - 1) / SECTOR; rc == SQLITE_OK && sector * SECTOR < end; sector++) {
+        rc = injected(CALL_SPACE);
+        if (rc != SQLITE_OK && sector * SECTOR > at)
+            REAL(f, xWrite)(real_of(f), from, (int)(sector * SECTOR - at), at);
+    }
     return rc != SQLITE_OK ? rc : REAL(f, xWrite)(real_of(f), from, n, at);
 }
 static int faulty_truncate(sqlite3_file *f, sqlite3_int64 size) {
@@ -273,16 +306,33 @@ static int faulty_sleep(sqlite3_vfs *vfs, int microseconds) {
     return microseconds;
 }
 
-/* The clock and the rest of the default VFS stay. */
+/* The library stays mapped: dlopen() costs more than the rest of a run. */
+static void *faulty_dlopen(sqlite3_vfs *vfs, const char *name) {
+    static void *library;
+    (void)vfs;
+    if (library == NULL)
+        library = default_dlopen(&real_vfs, name);
+    return library;
+}
+static void faulty_dlclose(sqlite3_vfs *vfs, void *library) {
+    (void)vfs;
+    (void)library;
+}
+
+/* The clock and the rest of the default VFS stay; files are those of memfs. */
 static int install_vfs(void) {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
-    if (vfs == NULL || vfs->iVersion < 2)
+    int rc = memfs_register("files");
+    if (vfs == NULL || rc != SQLITE_OK)
         return SQLITE_ERROR;
-    real_vfs = *vfs;
-    vfs->szOsFile += (int)sizeof(FaultyFile);
+    real_vfs = *sqlite3_vfs_find("files");
+    default_dlopen = vfs->xDlOpen;
+    vfs->szOsFile = real_vfs.szOsFile + (int)sizeof(FaultyFile);
     vfs->xOpen = faulty_open;
     vfs->xDelete = faulty_delete;
     vfs->xAccess = faulty_access;
+    vfs->xDlOpen = faulty_dlopen;
+    vfs->xDlClose = faulty_dlclose;
     vfs->xRandomness = faulty_randomness;
     vfs->xSleep = faulty_sleep;
     faulty_vfs = *vfs;

@@ -17,6 +17,7 @@ typedef struct {
 
 /* All faults there are, ended by a NULL name. */
 extern const InjectFault inject_faults[];
+#define INJECT_FAULTS_MOST 48
 
 /*
 ** Installs everything, before any other call of SQLite: the allocator; the default VFS,

@@ -62,11 +62,14 @@ suite() {
         ;;
     tcl) run tclsh tests/tcl/all.tcl ;;
     model) run sh tests/model/run.sh ;;
-    fault) run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ;;
     docs)
         run tclsh tests/docs/run.tcl
         run tclsh tests/docs/reference.tcl
         run tclsh tests/docs/race.tcl
+        ;;
+    fault)
+        run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
+        run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
         ;;
     *)
         if [ -f "tests/$1/run.sh" ]; then
