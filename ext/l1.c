@@ -43,8 +43,14 @@ HcEntry *hc_l1_find(const HcL1 *l1, const HcKey *key, uint32_t hash) {
     return entry;
 }
 
+HcEntry *hc_l1_find_hash(const HcL1 *l1, uint32_t hash) {
+    HcEntry *entry = l1->slots ? l1->slots[hash & (l1->slot_count - 1)] : NULL;
+    while (entry && entry->hash != hash)
+        entry = entry->chain;
+    return entry;
+}
+
 void hc_l1_touch(HcL1 *l1, HcEntry *entry) {
-    entry->flags |= HC_ENTRY_USED;
     l1->policy->touch(l1, entry);
 }
 

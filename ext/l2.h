@@ -25,7 +25,8 @@ typedef struct HcState {
     sqlite3_int64 entries;
     sqlite3_int64 bytes;
     sqlite3_int64 hand; /* the sweep of eviction continues after this id */
-    uint64_t reserved[4];
+    uint64_t swept;     /* rows that it has passed */
+    uint64_t reserved[3];
     uint64_t bucket[HC_BUCKETS];
 } HcState;
 
@@ -57,6 +58,8 @@ typedef enum HcStatement {
     HC_L2_REWRITE, /* the same but key and tag, whose indexes are left alone then */
     HC_L2_TOUCH,   /* all but the value */
     HC_L2_EXTEND,  /* the same but key and tag */
+    HC_L2_USE,     /* the use bit on, by id; a row that has it is not written */
+    HC_L2_USE_KEY, /* the same by key */
     HC_L2_UNUSE,   /* the use bit off, by id */
     HC_L2_DELETE,
     HC_L2_CLEAR,

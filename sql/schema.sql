@@ -24,5 +24,5 @@ CREATE TABLE "{schema}"."{name}_meta"(
   store INTEGER,            -- tells this cache from one of the same name made before or after it
   seed INTEGER,             -- of the hash that puts keys into buckets, the same for every process
   options TEXT,             -- 'ttl=300, l1_ttl=30, ...'
-  state BLOB                -- little-endian 64-bit words: version, entries, bytes, hand, 4 reserved, 256 buckets
+  state BLOB                -- little-endian 64-bit words: version, entries, bytes, hand, swept, 3 reserved, 256 buckets
 );
