@@ -71,8 +71,10 @@ typedef struct HcL1 {
     const HcPolicy *policy;
     HcQueue queue;   /* of lru; of s3fifo, the main one */
     HcQueue small;   /* of s3fifo */
-    uint32_t *ghost; /* of s3fifo: hashes of keys that it evicted unread; NULL = none */
+    double share;    /* of s3fifo: entries that `small` keeps */
+    uint16_t *ghost; /* of s3fifo: marks of keys that it evicted, see hc_ghost_bytes(); NULL = none */
     uint32_t ghost_sets;
+    sqlite3_int64 ghost_count[2]; /* marks from `small` and from `queue` */
 } HcL1;
 
 /* Takes no memory. */

@@ -240,18 +240,13 @@ static int fifo_pop(Fifo *fifo) {
 
 enum { OUT, IN_SMALL, IN_MAIN };
 
-/*
-** `reads` that an entry needs to go from small to main, and the least size of small: (1, 40) is what the extension does,
-** (2, 0) what was published.
-*/
-static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least) {
+/* As published: a tenth of the entries in small, two reads to get from there to main, a ghost as large as the cache. */
+static int simulate_published(const Trace *trace, int entries) {
     Fifo small = {.room = entries + 1}, main = {.room = entries + 1}, ghost = {.room = trace->count + 1};
     char *where = allocate((size_t)trace->keys), *uses = allocate((size_t)trace->keys);
     int *ghosts = allocate((size_t)trace->keys * sizeof *ghosts); /* in the ghost so many times, the last one counts */
     char *known = allocate((size_t)trace->keys);
     int hits = 0, share = entries / 10;
-    if (share < least)
-        share = least < entries * 4 / 5 ? least : entries * 4 / 5;
     small.keys = allocate((size_t)small.room * sizeof *small.keys);
     main.keys = allocate((size_t)main.room * sizeof *main.keys);
     ghost.keys = allocate((size_t)ghost.room * sizeof *ghost.keys);
@@ -265,7 +260,7 @@ static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least
         while (small.count + main.count >= entries) {
             if (small.count && (small.count >= share || !main.count)) {
                 int victim = fifo_pop(&small);
-                if (uses[victim] >= reads) {
+                if (uses[victim] >= 2) {
                     where[victim] = IN_MAIN;
                     uses[victim] = 0;
                     fifo_push(&main, victim);
@@ -302,6 +297,104 @@ static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least
     free(uses);
     free(ghosts);
     free(known);
+    return hits;
+}
+
+/*
+** The extension's: the border between small and main follows two ghosts. These are queues here, whose keys are found by
+** their place in the order of leaving: a key that left as number `left` of its ghost is still there if no more than
+** `room` left later.
+*/
+typedef struct Ghost {
+    int *left; /* by key; 0 = not there */
+    int count; /* that ever left */
+    int room;
+    int present;
+    int *order; /* the keys in the order of leaving */
+} Ghost;
+
+static Ghost new_ghost(const Trace *trace, int room) {
+    Ghost ghost = {.room = room};
+    ghost.left = allocate((size_t)trace->keys * sizeof *ghost.left);
+    ghost.order = allocate((size_t)(trace->count + 1) * sizeof *ghost.order);
+    return ghost;
+}
+
+static void ghost_add(Ghost *ghost, int key) {
+    ghost->order[++ghost->count] = key;
+    ghost->left[key] = ghost->count;
+    ghost->present++;
+    int oldest = ghost->count - ghost->room;
+    if (oldest > 0 && ghost->left[ghost->order[oldest]] == oldest) {
+        ghost->left[ghost->order[oldest]] = 0;
+        ghost->present--;
+    }
+}
+
+/* How many left since that key did, or -1; it is no longer there. */
+static int ghost_take(Ghost *ghost, int key) {
+    int left = ghost->left[key];
+    if (!left)
+        return -1;
+    ghost->left[key] = 0;
+    ghost->present--;
+    return ghost->count - left;
+}
+
+static double advantage(const Ghost *ghost, const Ghost *other) {
+    return other->present > ghost->present + 1 ? (double)other->present / (ghost->present + 1) : 1;
+}
+
+static int simulate_s3fifo(const Trace *trace, int entries) {
+    Fifo small = {.room = entries + 1}, main = {.room = entries + 1};
+    Ghost of_small = new_ghost(trace, entries), of_main = new_ghost(trace, 2 * entries);
+    char *where = allocate((size_t)trace->keys), *uses = allocate((size_t)trace->keys);
+    double least = entries / 10.0, most = entries * 0.9, share = least;
+    int hits = 0;
+    small.keys = allocate((size_t)small.room * sizeof *small.keys);
+    main.keys = allocate((size_t)main.room * sizeof *main.keys);
+    for (int i = 0; i < trace->count; i++) {
+        int key = trace->requests[i], again;
+        if (where[key]) {
+            hits++;
+            uses[key] = (char)(uses[key] < 5 ? uses[key] + 1 : 5);
+            continue;
+        }
+        while (small.count + main.count >= entries) {
+            int from_small = small.count && ((double)small.count >= share || !main.count);
+            int victim = fifo_pop(from_small ? &small : &main);
+            if (uses[victim]) {
+                uses[victim] = (char)(from_small ? 0 : uses[victim] - 1);
+                where[victim] = IN_MAIN;
+                fifo_push(&main, victim);
+            } else {
+                where[victim] = OUT;
+                ghost_add(from_small ? &of_small : &of_main, victim);
+            }
+        }
+        where[key] = IN_SMALL;
+        uses[key] = 0;
+        if ((again = ghost_take(&of_small, key)) >= 0) {
+            if (again < entries / 4) {
+                where[key] = IN_MAIN;
+                share += 1.5 * advantage(&of_small, &of_main);
+            }
+        } else if ((again = ghost_take(&of_main, key)) >= 0) {
+            uses[key] = 1;
+            if (again < entries / 4)
+                share -= 3 * advantage(&of_main, &of_small);
+        }
+        share = share < least ? least : share > most ? most : share;
+        fifo_push(where[key] == IN_MAIN ? &main : &small, key);
+    }
+    free(small.keys);
+    free(main.keys);
+    free(of_small.left);
+    free(of_small.order);
+    free(of_main.left);
+    free(of_main.order);
+    free(where);
+    free(uses);
     return hits;
 }
 
@@ -450,8 +543,8 @@ static void run_case(const Trace *trace, int entries, const int *hits) {
     db = replay(trace, entries, "s3fifo");
     double s3fifo = percent * l1_hits(db);
     sqlite3_close(db);
-    double simulated = percent * simulate_s3fifo(trace, entries, 1, 40);
-    double published = percent * simulate_s3fifo(trace, entries, 2, 0);
+    double simulated = percent * simulate_s3fifo(trace, entries);
+    double published = percent * simulate_published(trace, entries);
     printf("%-13s %8d %8.3f %8.3f %+8.2f %+10.2f %+10.2f\n", trace->name, entries, lru, s3fifo, s3fifo - lru,
            simulated - lru, published - lru);
     fflush(stdout);
