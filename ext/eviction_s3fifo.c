@@ -21,7 +21,7 @@
 **   and everything where a key is read twice, a little later than `small` is long.
 **   Only who comes back soon counts: of a loop through more keys than fit, all do.
 ** - One read is enough for `main`; the paper asks for two.
-** - A ghost is no queue but sets of sixteen marks; the oldest of a set makes room.
+** - A ghost is no queue but sets of 32 marks; the oldest of a set makes room.
 **   The place in the set says how long ago a key left. Two bytes a mark can mistake
 **   one key for another, once in a thousand looks.
 ** - An entry that was read and leaves unasked (a new value, a foreign commit, the
@@ -51,8 +51,12 @@
 
 enum { OF_SMALL, OF_MAIN };
 
-/* A mark is the lower half of the hash, never 0; the last bit says that the entry left unasked. */
+/*
+** A mark is the lower half of the hash, at least 2; the last bit says that the entry
+** left unasked. What was recalled keeps its place, so that a place is an age.
+*/
 #define UNASKED 1
+#define RECALLED 1
 
 static uint16_t mark_of(uint32_t hash) {
     uint16_t mark = (uint16_t)(hash & 0xfffe);
@@ -102,13 +106,13 @@ static void ghost_fit(HcL1 *l1) {
 static void ghost_remember(HcL1 *l1, int whose, uint32_t hash, int unasked) {
     if (l1->ghost) {
         uint16_t *set = ghost_set(l1, whose, hash);
-        l1->ghost_count[whose] += set[HC_GHOST_WAYS - 1] == 0;
+        l1->ghost_count[whose] += set[HC_GHOST_WAYS - 1] <= RECALLED;
         memmove(set + 1, set, (HC_GHOST_WAYS - 1) * sizeof *set);
         set[0] = (uint16_t)(mark_of(hash) | unasked);
     }
 }
 
-/* Its place in the set, 0 the newest, or -1; it is no longer there. */
+/* Its place in the set, 0 the newest, or -1; it is recalled only once. */
 static int ghost_recall(HcL1 *l1, int whose, uint32_t hash, int *unasked) {
     if (!l1->ghost)
         return -1;
@@ -116,8 +120,7 @@ static int ghost_recall(HcL1 *l1, int whose, uint32_t hash, int *unasked) {
     for (int i = 0; i < HC_GHOST_WAYS; i++) {
         if ((set[i] & ~UNASKED) == mark_of(hash)) {
             *unasked = set[i] & UNASKED;
-            memmove(set + i, set + i + 1, (size_t)(HC_GHOST_WAYS - 1 - i) * sizeof *set);
-            set[HC_GHOST_WAYS - 1] = 0;
+            set[i] = RECALLED;
             l1->ghost_count[whose]--;
             return i;
         }
@@ -215,13 +218,14 @@ static int ghosts_counted(const HcL1 *l1) {
     sqlite3_int64 count[2] = {0, 0};
     size_t small_marks = (size_t)l1->ghost_sets * HC_GHOST_WAYS;
     for (size_t i = 0; i < 3 * small_marks; i++)
-        count[i >= small_marks] += l1->ghost[i] != 0;
+        count[i >= small_marks] += l1->ghost[i] > RECALLED;
     return count[OF_SMALL] == l1->ghost_count[OF_SMALL] && count[OF_MAIN] == l1->ghost_count[OF_MAIN];
 }
 
 static int s3fifo_verify(const HcL1 *l1) {
-    return ghosts_counted(l1) && all_in(&l1->small, 0) && all_in(&l1->queue, IN_MAIN) && l1->small.count + l1->queue.count == l1->count &&
-           (l1->ghost != NULL) == (l1->ghost_sets > 0) && hc_ghost_bytes(l1) <= l1->limit_bytes;
+    return ghosts_counted(l1) && all_in(&l1->small, 0) && all_in(&l1->queue, IN_MAIN) &&
+           l1->small.count + l1->queue.count == l1->count && (l1->ghost != NULL) == (l1->ghost_sets > 0) &&
+           hc_ghost_bytes(l1) <= l1->limit_bytes;
 }
 
 const HcPolicy hc_eviction_s3fifo = {"s3fifo",      s3fifo_insert, s3fifo_touch, s3fifo_remove,
