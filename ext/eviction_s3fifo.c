@@ -87,7 +87,7 @@ static void ghost_fit(HcL1 *l1) {
     sqlite3_int64 most = l1->limit_bytes / GHOST_SHARE / (3 * HC_GHOST_WAYS * (sqlite3_int64)sizeof *l1->ghost);
     if (sets > most)
         sets = most;
-    if (l1->ghost && sets <= 2 * (sqlite3_int64)l1->ghost_sets && (sqlite3_int64)l1->ghost_sets <= 8 * sets)
+    if (l1->ghost && sets <= 2 * (sqlite3_int64)l1->ghost_sets && 4 * (sqlite3_int64)l1->ghost_sets <= 5 * sets)
         return;
     ghost_free(l1);
     if (sets == 0 || sets > UINT32_MAX / 4)

@@ -35,6 +35,7 @@ typedef enum Check {
     L2_LIMITS,  /* and within the limits that stand beside them */
     STATISTICS, /* hybrid_cache_stats() says the same */
     L1_LIMITS,
+    L1_EXACT,  /* what SQLite gets back when the L1 is cleared is no more than l1_bytes said */
     L1_MEMORY, /* sqlite3_memory_used() without l1_bytes is bounded */
     FILE_SIZE,
     VALUES_RIGHT, /* what a get returns was put under that key */
@@ -48,6 +49,7 @@ static const char *const check_names[] = {
     "limits of L2 hold",
     "statistics are COUNT(*) and SUM(size)",
     "limits of L1 hold",
+    "memory of the L1 is within l1_bytes",
     "memory beside l1_bytes is bounded",
     "file size is bounded",
     "values are those of their keys",
@@ -427,6 +429,61 @@ static void work(int number, uint64_t seed, double length) {
     }
 }
 
+/*
+** Fills the L1 with values of one size, and measures what its clearing gives back. Beside key (8 bytes) and value that
+** are at most 100 bytes an entry.
+*/
+static void measure(Connection *connection, int limit_entries, int limit_bytes, const char *eviction, int entries,
+                    int size) {
+    char sql[400];
+    sqlite3_stmt *stats = statement(connection, STATS);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO cache(cache, value) VALUES('l1_entries', %d);"
+             "INSERT INTO cache(cache, value) VALUES('l1_bytes', %d);"
+             "INSERT INTO cache(cache, value) VALUES('eviction', '%s');"
+             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+             "REPLACE INTO cache(key, value) SELECT i, zeroblob(%d) FROM n",
+             limit_entries, limit_bytes, eviction, entries, size);
+    if (run(connection->db, sql) != SQLITE_OK)
+        fail(connection->db, sql);
+    sqlite3_step(stats);
+    int64_t count = sqlite3_column_int64(stats, 0), bytes = sqlite3_column_int64(stats, 1);
+    sqlite3_reset(stats);
+    check(L1_EXACT, count <= limit_entries && bytes <= limit_bytes, "l1_bytes", bytes, limit_bytes);
+    int64_t before = sqlite3_memory_used();
+    finish(connection, FORGET);
+    int64_t memory = before - sqlite3_memory_used();
+    check(L1_EXACT, memory <= bytes && memory >= bytes - 16 * count, "memory of the L1", memory, bytes);
+    check(L1_EXACT, count < 100 || memory - count * (8 + size) <= 100 * count, "bookkeeping of an entry",
+          count ? memory / count - 8 - size : 0, 100);
+}
+
+static void measure_memory(void) {
+    Connection connection = {0};
+    static const int sizes[] = {0, 7, 100, 1000, 20000};
+    open_connection(&connection);
+    if (run(connection.db, "CREATE VIRTUAL TABLE temp.cache USING hybrid_cache(ttl=0, l1_ttl=0)") != SQLITE_OK)
+        fail(connection.db, "temp.cache");
+    finish(&connection, FORGET);
+    for (int i = 0; i < 5; i++) {
+        for (int policy = 0; policy < 2; policy++) {
+            const char *eviction = policy ? "s3fifo" : "lru";
+            /* Limits by number and by bytes; just above and below a power of two; few after many. */
+            static const int entries[] = {97, 98, 100, 192, 193, 385, 1000, 1537, 3000};
+            for (int j = 0; j < 9; j++)
+                measure(&connection, entries[j], 900000000, eviction, entries[j] + 50, sizes[i]);
+            if (run(connection.db, "INSERT INTO cache(cache, value) VALUES('l1_entries', 3000);"
+                                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+                                   "REPLACE INTO cache(key, value) SELECT i, '' FROM n") != SQLITE_OK)
+                fail(connection.db, "many");
+            measure(&connection, 100, 900000000, eviction, 150, sizes[i]);
+            measure(&connection, 100000, 1000000, eviction, 6000, sizes[i]);
+            measure(&connection, 100000, 200000, eviction, 300, sizes[i]);
+        }
+    }
+    close_connection(&connection);
+}
+
 /* A digest of the file and of what stands beside it. */
 static uint64_t digest(void) {
     static const char *const suffixes[] = {"", "-wal"};
@@ -520,6 +577,8 @@ int main(int argc, char **argv) {
     }
     if (!broken)
         only_read(reads);
+    if (!broken)
+        measure_memory();
     int passed = 0, failed = broken;
     int64_t checks = 0, violations = 0;
     for (int i = 0; i < CHECKS; i++) {
