@@ -59,6 +59,7 @@ static void relearn(HcCache *cache) {
     sqlite3_free(cache->options_text);
     cache->options_text = NULL;
     cache->purge_after = HC_BEFORE_ALL;
+    hc_uses_next_round(&cache->uses);
 }
 
 void hc_cache_connected(HcCache *cache) {
@@ -150,6 +151,9 @@ void hc_cache_apply_limits(HcCache *cache) {
     hc_l1_policy(&cache->l1, cache->options.eviction == HC_EVICTION_S3FIFO ? &hc_eviction_s3fifo : &hc_eviction_lru);
     hc_l1_limit(&cache->l1, cache->options.l1_entries,
                 cache->options.l1_bytes < granted ? cache->options.l1_bytes : granted);
+    /* Under clock=caller what was read here must not steer a write that other nodes repeat. */
+    hc_uses_want(&cache->uses, cache->options.clock == HC_CLOCK_LOCAL &&
+                                   (cache->options.l2_entries > 0 || cache->options.l2_bytes > 0));
 }
 
 /* The options of the meta row, where they are not those that we know. */
@@ -369,6 +373,8 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
     look->tier = 2;
     if (look->purpose != HC_PEEK && !blind && !amid_write(cache) && hc_cache_promote(cache, look->entry))
         cache->stats.promotions++;
+    if (look->purpose != HC_PEEK)
+        hc_uses_row(&cache->uses, look->entry, row.id);
 done:
     hc_l2_close(&cache->l2, HC_L2_FIND);
     sqlite3_free(message);
@@ -426,8 +432,10 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
         if (readable_until(cache, look->purpose, entry->deadline) > judge) {
             look->entry = hc_entry_retain(entry);
             look->tier = 1;
-            if (look->purpose != HC_PEEK)
+            if (look->purpose != HC_PEEK) {
                 hc_l1_touch(&cache->l1, entry);
+                hc_uses_entry(&cache->uses, entry);
+            }
         } else if (readable_until(cache, HC_STALE, entry->deadline) <= judge) {
             hc_l1_remove(&cache->l1, entry);
         }
@@ -481,6 +489,7 @@ int hc_cache_join(HcCache *cache, char **message) {
     transaction->state = meta.state;
     transaction->counted = cache->l2.changes;
     transaction->joined = 1;
+    hc_uses_swept(&cache->uses, meta.state.swept, meta.state.entries);
     return SQLITE_OK;
 }
 
@@ -519,7 +528,7 @@ int hc_cache_set_options(HcCache *cache, const HcOptions *options) {
         state->version = hc_mix(state->version, HC_OPTIONS_SET);
         cache->transaction.dirty = 1;
         cache->purge_after = HC_BEFORE_ALL;
-        rc = hc_cache_sweep(cache, 0);
+        rc = hc_cache_make_room(cache, hc_cache_now(cache), 0);
     }
     return rc;
 }

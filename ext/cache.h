@@ -18,7 +18,8 @@
 **   3. The row is written; a failure leaves nothing of it.
 **   4. Counters, version and bucket of the transaction move; the key is noted.
 **   5. L1 gets the new value, or forgets the key.
-**   6. A few expired rows are purged, and L2 is brought within its limits.
+**   6. What was read since goes with it as use bits, a few expired rows are purged,
+**      and L2 is brought within its limits.
 */
 #ifndef HC_CACHE_H
 #define HC_CACHE_H
@@ -31,6 +32,7 @@
 #include "options.h"
 #include "stats.h"
 #include "transaction.h"
+#include "uses.h"
 
 struct HcCache {
     HcConnection *connection;
@@ -48,6 +50,7 @@ struct HcCache {
     char *options_text; /* as in the meta row; NULL: not read yet */
     HcStats stats;
     HcMrc mrc;
+    HcUses uses;
     char *last_error;   /* of the last l2_error, NULL if there was none */
     double purge_after; /* Unix time before which no row is known to expire */
     int dirty_reads;    /* PRAGMA read_uncommitted is on: what L2 shows may never be committed */

@@ -5,10 +5,14 @@
 
 /* A write purges at most so many expired rows: enough to keep up, too few to be felt. */
 #define PURGE_PER_WRITE 4
+/* One that has to make room looks for more of them, so often at most. */
+#define PURGE_LOOKS 16
 /* And looks for them at least every so many writes, since other processes add rows too. */
 #define PURGE_SKIPS 16
 /* Rows that a purge or a sweep reads before it writes. */
 #define BATCH 64
+/* Rows that get their use bit by one write at most. */
+#define USES_PER_WRITE 8
 /* Rows with a use bit that one write's sweep spares at most: what bounds the work of a write. */
 #define CHANCES 32
 
@@ -120,11 +124,38 @@ static int was_used(HcCache *cache, const HcRow *row) {
 }
 
 /*
+** What was read since the last write, as use bits. Also after a failure the bits that
+** are set may stay: they say that a row was read, and it was.
+*/
+static int write_uses(HcCache *cache) {
+    HcUse use;
+    int rc = SQLITE_OK;
+    for (int i = 0; rc == SQLITE_OK && i < USES_PER_WRITE && hc_uses_take(&cache->uses, &use); i++) {
+        HcEntry *entry = use.id ? NULL : hc_l1_find_hash(&cache->l1, use.hash);
+        HcStatement statement = use.id ? HC_L2_USE : HC_L2_USE_KEY;
+        sqlite3_stmt *stmt;
+        if (!use.id && !entry)
+            continue; /* gone from the L1 meanwhile, and with it the key */
+        rc = hc_l2_open(&cache->l2, statement, &stmt);
+        if (rc == SQLITE_OK && use.id) {
+            rc = sqlite3_bind_int64(stmt, 1, use.id);
+        } else if (rc == SQLITE_OK) {
+            HcValue key;
+            hc_entry_key(entry, &key);
+            rc = hc_value_bind(stmt, 1, &key);
+        }
+        if (rc == SQLITE_OK)
+            rc = hc_l2_run(&cache->l2, statement);
+    }
+    return rc;
+}
+
+/*
 ** Brings L2 within its limits: a hand sweeps in the order of writing, spares what
 ** was used since it passed last, and takes the rest; never the row `keep`, and
 ** no more rows than it must.
 */
-int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
+static int sweep(HcCache *cache, sqlite3_int64 keep) {
     int rc = SQLITE_OK, chances = CHANCES, wrapped = 0;
     while (rc == SQLITE_OK && is_over(cache)) {
         HcState *state = &cache->transaction.state;
@@ -147,7 +178,8 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
                (rc = hc_l2_next(&cache->l2, HC_L2_SWEEP, &row)) == SQLITE_ROW) {
             seen++;
             state->hand = row.id;
-            int bit = sqlite3_column_int(stmt, 6) != 0;
+            state->swept++;
+            int bit = sqlite3_column_int(stmt, HC_L2_HEAD_COLUMNS) != 0;
             if (chances > 0 && (was_used(cache, &row) | bit)) {
                 chances--;
                 if (bit)
@@ -160,9 +192,8 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
         }
         hc_l2_close(&cache->l2, HC_L2_SWEEP);
         rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-        for (int i = 0; rc == SQLITE_OK && i < spared_count; i++) {
+        for (int i = 0; rc == SQLITE_OK && i < spared_count; i++)
             rc = hc_l2_run_id(&cache->l2, HC_L2_UNUSE, spared[i]);
-        }
         for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
             rc = remove_victim(cache, &victims[i]);
             if (rc == SQLITE_OK)
@@ -182,6 +213,27 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
     return rc;
 }
 
+/* A few expired rows, and when to look for them again. *looked counts those that were due, expired or not. */
+static int purge_some(HcCache *cache, double now, sqlite3_int64 keep, int *looked) {
+    HcPurge purge = {0};
+    double next;
+    int rc = purge_batch(cache, now - cache->options.grace, PURGE_PER_WRITE, keep, &purge, &next);
+    cache->purge_after = next + cache->options.grace;
+    cache->purge_skips = 0;
+    *looked = (int)(purge.removed + purge.postponed);
+    return rc;
+}
+
+/* Expired rows leave first, as far as a bounded number of looks finds them. */
+int hc_cache_make_room(HcCache *cache, double now, sqlite3_int64 keep) {
+    int rc = SQLITE_OK, looked = PURGE_PER_WRITE;
+    for (int i = 0; i < PURGE_LOOKS && rc == SQLITE_OK && is_over(cache) && looked == PURGE_PER_WRITE &&
+                    cache->options.clock == HC_CLOCK_LOCAL;
+         i++)
+        rc = purge_some(cache, now, keep, &looked);
+    return rc == SQLITE_OK ? sweep(cache, keep) : rc;
+}
+
 /*
 ** Step 6 of the write path. The entry is written by now, and SQLite gives a statement of one row no
 ** journal of its own on a virtual table: an error would leave it there all the same, in a transaction
@@ -191,19 +243,16 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
 **     BEGIN; INSERT INTO cache ...;  -- an authorizer denies to read cache_data.expires
 */
 int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int64 keep) {
-    int rc = SQLITE_OK;
-    HcPurge purge = {0};
-    double grace = cache->options.grace, next;
+    int looked;
+    double grace = cache->options.grace;
+    int rc = write_uses(cache);
     if (deadline + grace < cache->purge_after)
         cache->purge_after = deadline + grace;
-    if (cache->options.clock == HC_CLOCK_LOCAL &&
-        (now >= cache->purge_after || ++cache->purge_skips >= PURGE_SKIPS || is_over(cache))) {
-        rc = purge_batch(cache, now - grace, PURGE_PER_WRITE, keep, &purge, &next);
-        cache->purge_after = next + grace;
-        cache->purge_skips = 0;
-    }
-    if (rc == SQLITE_OK && is_over(cache))
-        rc = hc_cache_sweep(cache, keep);
+    if (rc == SQLITE_OK && cache->options.clock == HC_CLOCK_LOCAL && !is_over(cache) &&
+        (now >= cache->purge_after || ++cache->purge_skips >= PURGE_SKIPS))
+        rc = purge_some(cache, now, keep, &looked);
+    if (rc == SQLITE_OK)
+        rc = hc_cache_make_room(cache, now, keep);
     if (rc != SQLITE_OK && cache->transaction.open && hc_cache_tolerates(cache, rc, 1))
         rc = SQLITE_OK;
     return rc;

@@ -33,7 +33,7 @@ sqlite3_int64 hc_cache_counted_size(const HcRow *row);
 
 /* Step 6 of the write path. `deadline` is that of the entry just written, `keep` its id: it is not taken. */
 int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int64 keep);
-/* Brings L2 within its limits. */
-int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep);
+/* Brings L2 within its limits: expired rows go first. */
+int hc_cache_make_room(HcCache *cache, double now, sqlite3_int64 keep);
 
 #endif

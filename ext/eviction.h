@@ -60,11 +60,15 @@ static inline int hc_queue_verify(const HcQueue *queue) {
     return count == queue->count && queue->newest == older;
 }
 
-/* A set of the ghost is a cache line of hashes, the newest first; 0 = free. */
-#define HC_GHOST_WAYS 16
+/*
+** A set of the ghost is a cache line of marks, the newest first; 0 = free. There
+** are `ghost_sets` for keys that left `small`, and behind them twice as many for those
+** that left the main queue.
+*/
+#define HC_GHOST_WAYS 32
 
 static inline sqlite3_int64 hc_ghost_bytes(const HcL1 *l1) {
-    return (sqlite3_int64)l1->ghost_sets * HC_GHOST_WAYS * (sqlite3_int64)sizeof *l1->ghost;
+    return 3 * (sqlite3_int64)l1->ghost_sets * HC_GHOST_WAYS * (sqlite3_int64)sizeof *l1->ghost;
 }
 
 #endif

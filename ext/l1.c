@@ -4,13 +4,13 @@
 #include "eviction.h"
 #include "l1.h"
 
-/* The hash table starts with so many slots and doubles when entries outnumber them. */
+/* The hash table starts with so many slots; it doubles at three entries to two slots, and halves at two to three. */
 #define FIRST_SLOTS 64
 #define MOST_SLOTS (1u << 28)
 
 /*
-** What an entry costs beside its bytes: its share of the slots (at least one
-** pointer, on average one and a half) and what the allocator keeps in front of a block.
+** What an entry costs beside its bytes: its share of the slots (about a pointer)
+** and what the allocator keeps in front of a block.
 */
 #define ENTRY_OVERHEAD ((int)sizeof(HcEntry *) + 8)
 
@@ -43,15 +43,20 @@ HcEntry *hc_l1_find(const HcL1 *l1, const HcKey *key, uint32_t hash) {
     return entry;
 }
 
+HcEntry *hc_l1_find_hash(const HcL1 *l1, uint32_t hash) {
+    HcEntry *entry = l1->slots ? l1->slots[hash & (l1->slot_count - 1)] : NULL;
+    while (entry && entry->hash != hash)
+        entry = entry->chain;
+    return entry;
+}
+
 void hc_l1_touch(HcL1 *l1, HcEntry *entry) {
-    entry->flags |= HC_ENTRY_USED;
     l1->policy->touch(l1, entry);
 }
 
-/* Doubles the slots. Out of memory is benign: the chains are just longer. */
-static void grow(HcL1 *l1) {
-    uint32_t slot_count = l1->slots ? l1->slot_count * 2 : FIRST_SLOTS;
-    if (slot_count > MOST_SLOTS)
+/* Out of memory is benign: the chains are just longer, or shorter than they need be. */
+static void resize(HcL1 *l1, uint32_t slot_count) {
+    if (slot_count < FIRST_SLOTS || slot_count > MOST_SLOTS)
         return;
     HcEntry **slots = sqlite3_malloc64(slot_count * sizeof *slots);
     if (!slots)
@@ -69,6 +74,16 @@ static void grow(HcL1 *l1) {
     sqlite3_free(l1->slots);
     l1->slots = slots;
     l1->slot_count = slot_count;
+}
+
+/* Slots for one entry more: not too few, and not those of many that have left. */
+static void fit_slots(HcL1 *l1) {
+    if (!l1->slots)
+        resize(l1, FIRST_SLOTS);
+    else if (l1->count * 2 >= (sqlite3_int64)l1->slot_count * 3)
+        resize(l1, l1->slot_count * 2);
+    else if (l1->count * 3 < (sqlite3_int64)l1->slot_count * 2)
+        resize(l1, l1->slot_count / 2);
 }
 
 void hc_l1_remove(HcL1 *l1, HcEntry *entry) {
@@ -137,8 +152,7 @@ int hc_l1_insert(HcL1 *l1, HcEntry *entry) {
         return 0;
     /* Room first: the limits hold at every moment. */
     evict(l1, l1->limit_entries - 1, l1->limit_bytes - bytes);
-    if (l1->count >= (sqlite3_int64)l1->slot_count)
-        grow(l1);
+    fit_slots(l1);
     if (!l1->slots)
         return 0;
     HcEntry **slot = &l1->slots[entry->hash & (l1->slot_count - 1)];
@@ -176,6 +190,10 @@ void hc_l1_limit(HcL1 *l1, sqlite3_int64 entries, sqlite3_int64 bytes) {
                 l1->evicted++;
             }
         }
+    }
+    for (uint32_t before = 0; l1->slots && before != l1->slot_count;) {
+        before = l1->slot_count;
+        fit_slots(l1);
     }
 }
 

@@ -50,7 +50,8 @@ struct HcEntry {
 #define HC_ENTRY_UTF16 0x01   /* texts are UTF-16LE */
 #define HC_ENTRY_L1_ONLY 0x02 /* on_error=degrade: L2 does not have it */
 #define HC_ENTRY_NO_NUL 0x08  /* the value is a UTF-8 text without a NUL inside: its end can be found */
-#define HC_ENTRY_USED 0x04    /* read since the last write: the second chance of L2's sweep */
+#define HC_ENTRY_USED 0xe0    /* the round of uses.h in which it was read last; 0 = none since the sweep passed */
+#define HC_ENTRY_USED_STEP 0x20
 
 typedef struct HcPolicy HcPolicy;
 
@@ -73,8 +74,10 @@ typedef struct HcL1 {
     const HcPolicy *policy;
     HcQueue queue;   /* of lru; of s3fifo, the main one */
     HcQueue small;   /* of s3fifo */
-    uint32_t *ghost; /* of s3fifo: hashes of keys that it evicted unread; NULL = none */
+    double share;    /* of s3fifo: entries that `small` keeps */
+    uint16_t *ghost; /* of s3fifo: marks of keys that it evicted, see hc_ghost_bytes(); NULL = none */
     uint32_t ghost_sets;
+    sqlite3_int64 ghost_count[2]; /* marks from `small` and from `queue` */
 } HcL1;
 
 /* Takes no memory. */
@@ -100,6 +103,8 @@ uint32_t hc_l1_hash(const HcL1 *l1, const HcKey *key);
 
 /* The entry of that key or NULL: borrowed. Not a use. */
 HcEntry *hc_l1_find(const HcL1 *l1, const HcKey *key, uint32_t hash);
+/* Any entry whose key has this hash, or NULL: borrowed. */
+HcEntry *hc_l1_find_hash(const HcL1 *l1, uint32_t hash);
 /* A use: the policy hears of it. */
 void hc_l1_touch(HcL1 *l1, HcEntry *entry);
 /*

@@ -33,6 +33,8 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
     [HC_L2_TOUCH] = "UPDATE OR FAIL %1 SET key = ?2, expires = ?3, due = ?3, tag = ?4, size = ?5, used = 1, "
                     "sum = ?6 WHERE id = ?1",
     [HC_L2_POSTPONE] = "UPDATE %1 SET due = expires WHERE id = ?1",
+    [HC_L2_USE] = "UPDATE %1 SET used = 1 WHERE id = ?1 AND used IS NOT 1",
+    [HC_L2_USE_KEY] = "UPDATE %1 SET used = 1 WHERE key = ?1 AND used IS NOT 1",
     [HC_L2_UNUSE] = "UPDATE %1 SET used = 0 WHERE id = ?1",
     [HC_L2_DELETE] = "DELETE FROM %1 WHERE id = ?1",
     [HC_L2_CLEAR] = "DELETE FROM %1",

@@ -27,7 +27,8 @@ typedef struct HcState {
     sqlite3_int64 bytes;
     sqlite3_int64 hand; /* the sweep of eviction continues after this id */
     uint64_t changes;   /* of the data table, made by caches */
-    uint64_t reserved[3];
+    uint64_t swept;     /* rows that the sweep has passed */
+    uint64_t reserved[2];
     uint64_t bucket[HC_BUCKETS];
 } HcState;
 
@@ -65,6 +66,8 @@ typedef enum HcStatement {
     HC_L2_DELETE,   /* by id */
     HC_L2_CLEAR,    /* all rows */
     HC_L2_POSTPONE, /* due at the deadline, by id */
+    HC_L2_USE,      /* the use bit on, by id; a row that has it is not written */
+    HC_L2_USE_KEY,  /* the same by key */
     HC_L2_UNUSE,    /* the use bit off, by id */
     HC_L2_DUE,      /* in the order of `due` */
     HC_L2_SWEEP,    /* in the order of writing, after an id */
@@ -109,6 +112,9 @@ extern const char *const hc_l2_suffixes[];
 int hc_l2_init(HcL2 *l2, sqlite3 *db, HcTally *tally, const char *schema, const char *name);
 void hc_l2_finalize(HcL2 *l2); /* the statements; they come back on demand */
 void hc_l2_free(HcL2 *l2);
+
+/* The columns of HEAD; what a statement reads besides comes after them. */
+#define HC_L2_HEAD_COLUMNS 7
 
 /* %1 and %2 of a statement, or {schema}, {name} and {n} of the schema, as SQL. Free with sqlite3_free. */
 char *hc_l2_expand(const HcL2 *l2, const char *text, int n);

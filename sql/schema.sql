@@ -25,7 +25,7 @@ CREATE TABLE "{schema}"."{name}_meta"(
   store INTEGER,            -- tells this cache from one of the same name made before or after it
   seed INTEGER,             -- of the hash that puts keys into buckets, the same for every process
   options TEXT,             -- 'ttl=300, l1_ttl=30, ...'
-  state BLOB,               -- little-endian 64-bit words: version, entries, bytes, hand, changes, 3 reserved, 256 buckets
+  state BLOB,               -- little-endian 64-bit words: version, entries, bytes, hand, changes, swept, 2 reserved, 256 buckets
   changes INTEGER           -- changes of the data table, whoever made them. `state` has those that the cache made: where
                             -- the difference moves, every L1 forgets what it has
 );

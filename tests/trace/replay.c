@@ -24,6 +24,8 @@
 #define MRC_ERROR 0.02
 /* Points that the extension's s3fifo, whose ghost is made of sets, may be away from one with a queue. */
 #define GHOST_TOLERANCE 1.0
+/* No limit of bytes. */
+#define PLENTY ((sqlite3_int64)1 << 40)
 
 static int passed, failed;
 
@@ -52,16 +54,23 @@ typedef struct Trace {
     int real;
     int count, keys;
     int *requests;
+    int *sizes; /* of each request, in bytes; 0 where the trace does not say */
 } Trace;
 
-static void append(Trace *trace, int request) {
+static int *longer(int *numbers, int count) {
+    int *more = allocate((size_t)(count ? count * 2 : 1) * sizeof *more);
+    if (count)
+        memcpy(more, numbers, (size_t)count * sizeof *more);
+    free(numbers);
+    return more;
+}
+
+static void append(Trace *trace, int request, int size) {
     if ((trace->count & (trace->count - 1)) == 0) {
-        int *requests = allocate((size_t)(trace->count ? trace->count * 2 : 1) * sizeof *requests);
-        if (trace->count)
-            memcpy(requests, trace->requests, (size_t)trace->count * sizeof *requests);
-        free(trace->requests);
-        trace->requests = requests;
+        trace->requests = longer(trace->requests, trace->count);
+        trace->sizes = longer(trace->sizes, trace->count);
     }
+    trace->sizes[trace->count] = size;
     trace->requests[trace->count++] = request;
 }
 
@@ -105,7 +114,7 @@ static int read_trace(FILE *file, Trace *trace) {
             words = more;
         }
         words[trace->count] = (uint64_t)key << 32 | (uint32_t)trace->count;
-        append(trace, 0);
+        append(trace, 0, *end == ' ' || *end == ',' ? atoi(end + 1) : 0);
     }
     if (trace->count)
         number_keys(trace, words);
@@ -164,19 +173,19 @@ static void make_trace(int kind, Trace *trace) {
     for (int i = 0; i < REQUESTS; i++) {
         switch (kind) {
         case SCAN: /* popular keys, and every now and then a walk through 3000 others */
-            append(trace, i % 10000 >= 7000 ? 10000 + i % 10000 - 7000 : popular(10000));
+            append(trace, i % 10000 >= 7000 ? 10000 + i % 10000 - 7000 : popular(10000), 0);
             break;
         case LOOP: /* again and again through more keys than fit */
-            append(trace, i % 1100);
+            append(trace, i % 1100, 0);
             break;
         case SHIFT: /* what is popular moves on */
-            append(trace, i / 6000 * 400 + popular(1000));
+            append(trace, i / 6000 * 400 + popular(1000), 0);
             break;
         case ONE_HIT: /* half of the requests are for keys that never come again */
-            append(trace, i % 2 ? fresh++ : popular(5000));
+            append(trace, i % 2 ? fresh++ : popular(5000), 0);
             break;
         default:
-            append(trace, popular(20000));
+            append(trace, popular(20000), 0);
             break;
         }
     }
@@ -220,6 +229,50 @@ static int lru_hits(const Trace *trace, const int *hits, sqlite3_int64 entries) 
     return hits[entries < trace->keys ? entries : trace->keys];
 }
 
+/* ---- exact LRU by bytes, as README.md has it: all memory of an entry counts, one larger than a tenth stays out */
+
+enum { BYTES_SCALE = 100 }; /* the real sizes are up to 69 MB */
+
+static int value_size(const Trace *trace, int request) {
+    return trace->sizes[request] / BYTES_SCALE;
+}
+
+/* An integer key: 8 bytes. The rest is what an entry costs beside key and value, whole words, and its slot and block. */
+static sqlite3_int64 entry_cost(int value) {
+    return (72 + 8 + value + 2 + 7) / 8 * 8 + 16;
+}
+
+static int simulate_bytes(const Trace *trace, sqlite3_int64 limit, sqlite3_int64 *bytes) {
+    int *last = allocate((size_t)trace->keys * sizeof *last); /* number of its last use + 1; 0: not in */
+    sqlite3_int64 *cost = allocate((size_t)trace->keys * sizeof *cost);
+    int hits = 0, oldest = 0; /* of the uses, in their order, the first that may still be a last one */
+    *bytes = 0;
+    for (int i = 0; i < trace->count; i++) {
+        int key = trace->requests[i];
+        if (last[key]) {
+            hits++;
+            last[key] = i + 1;
+            continue;
+        }
+        sqlite3_int64 more = entry_cost(value_size(trace, i));
+        if (more > limit / 10)
+            continue;
+        for (; *bytes + more > limit; oldest++) {
+            int victim = trace->requests[oldest];
+            if (last[victim] == oldest + 1) {
+                last[victim] = 0;
+                *bytes -= cost[victim];
+            }
+        }
+        last[key] = i + 1;
+        cost[key] = more;
+        *bytes += more;
+    }
+    free(last);
+    free(cost);
+    return hits;
+}
+
 /* ---- S3-FIFO, with queues for all three */
 
 typedef struct Fifo {
@@ -240,18 +293,13 @@ static int fifo_pop(Fifo *fifo) {
 
 enum { OUT, IN_SMALL, IN_MAIN };
 
-/*
-** `reads` that an entry needs to go from small to main, and the least size of small: (1, 40) is what the extension does,
-** (2, 0) what was published.
-*/
-static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least) {
+/* As published: a tenth of the entries in small, two reads to get from there to main, a ghost as large as the cache. */
+static int simulate_published(const Trace *trace, int entries) {
     Fifo small = {.room = entries + 1}, main = {.room = entries + 1}, ghost = {.room = trace->count + 1};
     char *where = allocate((size_t)trace->keys), *uses = allocate((size_t)trace->keys);
     int *ghosts = allocate((size_t)trace->keys * sizeof *ghosts); /* in the ghost so many times, the last one counts */
     char *known = allocate((size_t)trace->keys);
     int hits = 0, share = entries / 10;
-    if (share < least)
-        share = least < entries * 4 / 5 ? least : entries * 4 / 5;
     small.keys = allocate((size_t)small.room * sizeof *small.keys);
     main.keys = allocate((size_t)main.room * sizeof *main.keys);
     ghost.keys = allocate((size_t)ghost.room * sizeof *ghost.keys);
@@ -265,7 +313,7 @@ static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least
         while (small.count + main.count >= entries) {
             if (small.count && (small.count >= share || !main.count)) {
                 int victim = fifo_pop(&small);
-                if (uses[victim] >= reads) {
+                if (uses[victim] >= 2) {
                     where[victim] = IN_MAIN;
                     uses[victim] = 0;
                     fifo_push(&main, victim);
@@ -305,6 +353,104 @@ static int simulate_s3fifo(const Trace *trace, int entries, int reads, int least
     return hits;
 }
 
+/*
+** The extension's: the border between small and main follows two ghosts. These are queues here, whose keys are found by
+** their place in the order of leaving: a key that left as number `left` of its ghost is still there if no more than
+** `room` left later.
+*/
+typedef struct Ghost {
+    int *left; /* by key; 0 = not there */
+    int count; /* that ever left */
+    int room;
+    int present;
+    int *order; /* the keys in the order of leaving */
+} Ghost;
+
+static Ghost new_ghost(const Trace *trace, int room) {
+    Ghost ghost = {.room = room};
+    ghost.left = allocate((size_t)trace->keys * sizeof *ghost.left);
+    ghost.order = allocate((size_t)(trace->count + 1) * sizeof *ghost.order);
+    return ghost;
+}
+
+static void ghost_add(Ghost *ghost, int key) {
+    ghost->order[++ghost->count] = key;
+    ghost->left[key] = ghost->count;
+    ghost->present++;
+    int oldest = ghost->count - ghost->room;
+    if (oldest > 0 && ghost->left[ghost->order[oldest]] == oldest) {
+        ghost->left[ghost->order[oldest]] = 0;
+        ghost->present--;
+    }
+}
+
+/* How many left since that key did, or -1; it is no longer there. */
+static int ghost_take(Ghost *ghost, int key) {
+    int left = ghost->left[key];
+    if (!left)
+        return -1;
+    ghost->left[key] = 0;
+    ghost->present--;
+    return ghost->count - left;
+}
+
+static double advantage(const Ghost *ghost, const Ghost *other) {
+    return other->present > ghost->present + 1 ? (double)other->present / (ghost->present + 1) : 1;
+}
+
+static int simulate_s3fifo(const Trace *trace, int entries) {
+    Fifo small = {.room = entries + 1}, main = {.room = entries + 1};
+    Ghost of_small = new_ghost(trace, entries), of_main = new_ghost(trace, 2 * entries);
+    char *where = allocate((size_t)trace->keys), *uses = allocate((size_t)trace->keys);
+    double least = entries / 10.0, most = entries * 0.9, share = least;
+    int hits = 0;
+    small.keys = allocate((size_t)small.room * sizeof *small.keys);
+    main.keys = allocate((size_t)main.room * sizeof *main.keys);
+    for (int i = 0; i < trace->count; i++) {
+        int key = trace->requests[i], again;
+        if (where[key]) {
+            hits++;
+            uses[key] = (char)(uses[key] < 5 ? uses[key] + 1 : 5);
+            continue;
+        }
+        while (small.count + main.count >= entries) {
+            int from_small = small.count && ((double)small.count >= share || !main.count);
+            int victim = fifo_pop(from_small ? &small : &main);
+            if (uses[victim]) {
+                uses[victim] = (char)(from_small ? 0 : uses[victim] - 1);
+                where[victim] = IN_MAIN;
+                fifo_push(&main, victim);
+            } else {
+                where[victim] = OUT;
+                ghost_add(from_small ? &of_small : &of_main, victim);
+            }
+        }
+        where[key] = IN_SMALL;
+        uses[key] = 0;
+        if ((again = ghost_take(&of_small, key)) >= 0) {
+            if (again < entries / 4) {
+                where[key] = IN_MAIN;
+                share += 1.5 * advantage(&of_small, &of_main);
+            }
+        } else if ((again = ghost_take(&of_main, key)) >= 0) {
+            uses[key] = 1;
+            if (again < entries / 4)
+                share -= 3 * advantage(&of_main, &of_small);
+        }
+        share = share < least ? least : share > most ? most : share;
+        fifo_push(where[key] == IN_MAIN ? &main : &small, key);
+    }
+    free(small.keys);
+    free(main.keys);
+    free(of_small.left);
+    free(of_small.order);
+    free(of_main.left);
+    free(of_main.order);
+    free(where);
+    free(uses);
+    return hits;
+}
+
 /* ---- the extension */
 
 static const char *extension = "dist/hybrid_cache";
@@ -327,7 +473,7 @@ static sqlite3_stmt *prepare(sqlite3 *db, const char *sql) {
 }
 
 /* Runs the trace; the connection stays open for questions. */
-static sqlite3 *replay(const Trace *trace, int entries, const char *eviction) {
+static sqlite3 *replay(const Trace *trace, sqlite3_int64 entries, sqlite3_int64 bytes, const char *eviction) {
     sqlite3 *db;
     char *message = NULL;
     char sql[200];
@@ -338,12 +484,13 @@ static sqlite3 *replay(const Trace *trace, int entries, const char *eviction) {
         fprintf(stderr, "%s: %s\n", extension, message);
         exit(2);
     }
-    snprintf(sql, sizeof sql,
-             "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0, l1_ttl=0, l1_entries=%d, eviction=%s)", entries,
-             eviction);
+    snprintf(
+        sql, sizeof sql,
+        "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0, l1_ttl=0, l1_entries=%lld, l1_bytes=%lld, eviction=%s)",
+        entries, bytes, eviction);
     run(db, sql);
     sqlite3_stmt *get = prepare(db, "SELECT hybrid_cache_get('cache', ?1)");
-    sqlite3_stmt *put = prepare(db, "INSERT OR REPLACE INTO cache(key, value) VALUES(?1, 1)");
+    sqlite3_stmt *put = prepare(db, "INSERT OR REPLACE INTO cache(key, value) VALUES(?1, ?2)");
     for (int i = 0; i < trace->count; i++) {
         sqlite3_bind_int(get, 1, trace->requests[i]);
         if (sqlite3_step(get) != SQLITE_ROW)
@@ -352,6 +499,7 @@ static sqlite3 *replay(const Trace *trace, int entries, const char *eviction) {
         sqlite3_reset(get);
         if (missed) {
             sqlite3_bind_int(put, 1, trace->requests[i]);
+            sqlite3_bind_zeroblob(put, 2, value_size(trace, i));
             if (sqlite3_step(put) != SQLITE_DONE)
                 fail(db, "put");
             sqlite3_reset(put);
@@ -362,10 +510,12 @@ static sqlite3 *replay(const Trace *trace, int entries, const char *eviction) {
     return db;
 }
 
-static int l1_hits(sqlite3 *db) {
-    sqlite3_stmt *stmt = prepare(db, "SELECT l1_hits FROM hybrid_cache_stats('cache')");
+static int l1_hits(sqlite3 *db, sqlite3_int64 *bytes) {
+    sqlite3_stmt *stmt = prepare(db, "SELECT l1_hits, l1_bytes FROM hybrid_cache_stats('cache')");
     sqlite3_step(stmt);
     int hits = sqlite3_column_int(stmt, 0);
+    if (bytes)
+        *bytes = sqlite3_column_int64(stmt, 1);
     sqlite3_finalize(stmt);
     return hits;
 }
@@ -443,15 +593,15 @@ static void compare_mrc(sqlite3 *db, const Trace *trace, int entries, const int 
 static void run_case(const Trace *trace, int entries, const int *hits) {
     double percent = 100.0 / trace->count;
     double exact = percent * lru_hits(trace, hits, entries);
-    sqlite3 *db = replay(trace, entries, "lru");
-    double lru = percent * l1_hits(db);
+    sqlite3 *db = replay(trace, entries, PLENTY, "lru");
+    double lru = percent * l1_hits(db, NULL);
     compare_mrc(db, trace, entries, hits);
     sqlite3_close(db);
-    db = replay(trace, entries, "s3fifo");
-    double s3fifo = percent * l1_hits(db);
+    db = replay(trace, entries, PLENTY, "s3fifo");
+    double s3fifo = percent * l1_hits(db, NULL);
     sqlite3_close(db);
-    double simulated = percent * simulate_s3fifo(trace, entries, 1, 40);
-    double published = percent * simulate_s3fifo(trace, entries, 2, 0);
+    double simulated = percent * simulate_s3fifo(trace, entries);
+    double published = percent * simulate_published(trace, entries);
     printf("%-13s %8d %8.3f %8.3f %+8.2f %+10.2f %+10.2f\n", trace->name, entries, lru, s3fifo, s3fifo - lru,
            simulated - lru, published - lru);
     fflush(stdout);
@@ -468,12 +618,38 @@ static void run_case(const Trace *trace, int entries, const int *hits) {
     add(entries < MANY_ENTRIES ? &small_gain : trace->real ? &real_gain : &generated_gain, s3fifo - lru);
 }
 
+/* Limits of the README of the traces, with what LRU without the rule of a tenth would hit. */
+static void run_bytes(const Trace *trace) {
+    static const sqlite3_int64 limits[] = {5612777, 28063886, 112255543};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        sqlite3_int64 bytes, expected_bytes, limit = limits[i] / BYTES_SCALE;
+        int expected = simulate_bytes(trace, limit, &expected_bytes);
+        sqlite3 *db = replay(trace, 1000000, limit, "lru");
+        int lru = l1_hits(db, &bytes);
+        sqlite3_close(db);
+        db = replay(trace, 1000000, limit, "s3fifo");
+        int s3fifo = l1_hits(db, NULL);
+        sqlite3_close(db);
+        double percent = 100.0 / trace->count;
+        printf("%-13s %7lldB %8.3f %8.3f %+8.2f\n", trace->name, limit, percent * lru, percent * s3fifo,
+               percent * (s3fifo - lru));
+        check(lru == expected, trace->name, (int)limit, "lru by bytes against the simulator", lru, expected);
+        check(bytes == expected_bytes, trace->name, (int)limit, "bytes against the simulator", (double)bytes,
+              (double)expected_bytes);
+        check(percent * (s3fifo - lru) >= WORST_LOSS, trace->name, (int)limit, "s3fifo by bytes against lru", s3fifo,
+              lru);
+    }
+}
+
 static void run_trace(Trace *trace) {
     int *hits = simulate_lru(trace);
     for (const int *entries = sizes_of(trace); *entries; entries++)
         run_case(trace, *entries, hits);
     free(hits);
+    if (trace->sizes[0])
+        run_bytes(trace);
     free(trace->requests);
+    free(trace->sizes);
 }
 
 static void print_sum(const char *what, const Sum *sum) {

@@ -66,7 +66,7 @@ static void play(int limit, const char *script, const char *orders) {
     CHECK_EQ(l1.bytes, 0);
 }
 
-/* Room for 5: small keeps 4 of them. */
+/* Room for 5: to begin with small gives before main does. */
 static void test_by_hand(void) {
     play(5, "ABCDEF", "A| AB| ABC| ABCD| ABCDE| BCDEF|");         /* nothing read: first in, first out */
     play(5, "ABCDEaF", "A| AB| ABC| ABCD| ABCDE| ABCDE| CDEF|A"); /* a read goes to main, the next goes */
@@ -77,12 +77,13 @@ static void test_by_hand(void) {
     play(5, "ABCDEaFA", "A| AB| ABC| ABCD| ABCDE| ABCDE| CDEF|A CDEF|A"); /* a new value keeps its queue */
     play(5, "ABCDEA", "A| AB| ABC| ABCD| ABCDE| BCDEA|");                 /* unread: it starts anew */
     play(1, "ABbC", "A| B| B| C|");                                       /* room for one: read or not */
-    play(5, "ABCDEabF", "A| AB| ABC| ABCD| ABCDE| ABCDE| ABCDE| CDEF|B"); /* main holds one: the elder goes */
-    /* Room for 10, 8 of them in small. C comes back, so small is too short: main gives, but A once more around. */
-    play(10, "ABCDEFGHIJabKLCaM",
-         "A| AB| ABC| ABCD| ABCDE| ABCDEF| ABCDEFG| ABCDEFGH| ABCDEFGHI| ABCDEFGHIJ| ABCDEFGHIJ| ABCDEFGHIJ| "
-         "DEFGHIJK|AB "
-         "EFGHIJKL|AB FGHIJKL|ABC FGHIJKL|ABC FGHIJKLM|CA");
+    play(5, "ABCDEabF", "A| AB| ABC| ABCD| ABCDE| ABCDE| ABCDE| DEF|AB"); /* both are safe */
+    /* A and B come back soon after they left small, which gets longer: then main gives, A. That one comes back soon as
+       well, so main gets longer, and A starts in small as one that was read. */
+    play(5, "ABCDEFABGAHIJK",
+         "A| AB| ABC| ABCD| ABCDE| BCDEF| CDEF|A DEF|AB DEFG|B EFGA|B FGAH|B GAHI|B AHIJ|B IJK|BA");
+    /* Read in main: once more around. */
+    play(5, "ABCDEFABaG", "A| AB| ABC| ABCD| ABCDE| BCDEF| CDEF|A DEF|AB DEF|AB DEFG|A");
 }
 
 /* A scan through ten times the room leaves those alone that were in use. */
@@ -100,7 +101,22 @@ static void test_scan(void) {
     for (int i = 0; i < 300; i++)
         left += find_number(&l1, i) != NULL;
     CHECK_EQ(left, 300);
-    CHECK_EQ(l1.small.count, 200);
+    CHECK(l1.small.count >= 195); /* a mark may be mistaken for another */
+    hc_l1_clear(&l1);
+}
+
+/* Each key is read once more, 300 keys later: small grows until it is long enough. */
+static void test_pairs(void) {
+    HcL1 l1 = new_s3fifo(500);
+    int hits = 0;
+    for (int i = 0; i < 20000; i++) {
+        put_number(&l1, i, 0, 4);
+        if (i >= 10000)
+            hits += get_number(&l1, i - 300);
+        else if (i >= 300 && !get_number(&l1, i - 300))
+            put_number(&l1, i - 300, 0, 4);
+    }
+    CHECK(hits > 9900);
     hc_l1_clear(&l1);
 }
 
@@ -113,7 +129,7 @@ static void test_ghost_memory(void) {
     sqlite3_int64 bytes = l1.bytes;
     put_number(&l1, 1000, 0, 4);
     CHECK(l1.ghost != NULL);
-    CHECK(l1.bytes > bytes && l1.bytes - bytes <= 5 * 1000 + 200);
+    CHECK(l1.bytes > bytes && l1.bytes - bytes <= 6 * 1000 + 200);
     CHECK_EQ(l1.bytes - bytes, hc_ghost_bytes(&l1));
     hc_l1_limit(&l1, 20, PLENTY);
     put_number(&l1, 5000, 0, 4);
@@ -245,6 +261,9 @@ static void test_verify(void) {
     l1.bytes--;
     CHECK(!hc_l1_verify(&l1));
     l1.bytes++;
+    l1.ghost_count[OF_SMALL]++;
+    CHECK(!hc_l1_verify(&l1));
+    l1.ghost_count[OF_SMALL]--;
     CHECK(hc_l1_verify(&l1));
     hc_l1_clear(&l1);
 }
@@ -253,6 +272,7 @@ int main(void) {
     unit_begin();
     RUN(test_by_hand);
     RUN(test_scan);
+    RUN(test_pairs);
     RUN(test_ghost_memory);
     RUN(test_no_memory);
     RUN(test_switch);
