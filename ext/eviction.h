@@ -61,7 +61,7 @@ static inline int hc_queue_verify(const HcQueue *queue) {
 }
 
 /*
-** A set of the ghost is a cache line of marks, the newest first; 0 = free. There
+** A set of the ghost is two cache lines of marks, the newest first; 0 = free. There
 ** are `ghost_sets` for keys that left `small`, and behind them twice as many for those
 ** that left the main queue.
 */

@@ -22,8 +22,8 @@
 **   Only who comes back soon counts: of a loop through more keys than fit, all do.
 ** - One read is enough for `main`; the paper asks for two.
 ** - A ghost is no queue but sets of 32 marks; the oldest of a set makes room.
-**   The place in the set says how long ago a key left. Two bytes a mark can mistake
-**   one key for another, once in a thousand looks.
+**   The place in the set says how long ago a key left.
+**   Six bytes an entry in all.
 ** - An entry that was read and leaves unasked (a new value, a foreign commit, the
 **   l1_ttl) gets such a mark as well, and is back in `main` if it comes back.
 */
@@ -42,8 +42,8 @@
 #define LONGER 1.5
 #define SHORTER 3.0
 /* Soon is within a quarter of the size of the L1: so many places of a set. */
-#define SOON_SMALL (HC_GHOST_WAYS / 4)
-#define SOON_MAIN (HC_GHOST_WAYS / 8)
+#define SOON_SMALL (HC_GHOST_WAYS / 2)
+#define SOON_MAIN (HC_GHOST_WAYS / 4)
 /* The ghosts are no more than this part of the byte limit. */
 #define GHOST_SHARE 16
 
@@ -52,18 +52,18 @@
 enum { OF_SMALL, OF_MAIN };
 
 /*
-** A mark is the lower half of the hash, at least 2; the last bit says that the entry
+** A mark is the hash, at least 2; the last bit says that the entry
 ** left unasked. What was recalled keeps its place, so that a place is an age.
 */
 #define UNASKED 1
 #define RECALLED 1
 
-static uint16_t mark_of(uint32_t hash) {
-    uint16_t mark = (uint16_t)(hash & 0xfffe);
+static uint32_t mark_of(uint32_t hash) {
+    uint32_t mark = hash & ~(uint32_t)UNASKED;
     return mark ? mark : 2;
 }
 
-static uint16_t *ghost_set(const HcL1 *l1, int whose, uint32_t hash) {
+static uint32_t *ghost_set(const HcL1 *l1, int whose, uint32_t hash) {
     uint64_t sets = (uint64_t)l1->ghost_sets << (whose == OF_MAIN);
     return l1->ghost + ((whose == OF_MAIN ? l1->ghost_sets : 0) + (hash * sets >> 32)) * HC_GHOST_WAYS;
 }
@@ -77,13 +77,13 @@ static void ghost_free(HcL1 *l1) {
 }
 
 /*
-** As many marks of `small` as entries and twice as many of `main`; made at the first
+** Half as many marks of `small` as entries and as many of `main`; made at the first
 ** eviction, so that an L1 that never fills has none, and anew when the number of
 ** entries is no longer near. What they knew is lost then, which costs a few misses.
 ** Without memory there are no ghosts.
 */
 static void ghost_fit(HcL1 *l1) {
-    sqlite3_int64 sets = (l1->count + HC_GHOST_WAYS - 1) / HC_GHOST_WAYS;
+    sqlite3_int64 sets = (l1->count + 2 * HC_GHOST_WAYS - 1) / (2 * HC_GHOST_WAYS);
     sqlite3_int64 most = l1->limit_bytes / GHOST_SHARE / (3 * HC_GHOST_WAYS * (sqlite3_int64)sizeof *l1->ghost);
     if (sets > most)
         sets = most;
@@ -105,10 +105,10 @@ static void ghost_fit(HcL1 *l1) {
 
 static void ghost_remember(HcL1 *l1, int whose, uint32_t hash, int unasked) {
     if (l1->ghost) {
-        uint16_t *set = ghost_set(l1, whose, hash);
+        uint32_t *set = ghost_set(l1, whose, hash);
         l1->ghost_count[whose] += set[HC_GHOST_WAYS - 1] <= RECALLED;
         memmove(set + 1, set, (HC_GHOST_WAYS - 1) * sizeof *set);
-        set[0] = (uint16_t)(mark_of(hash) | unasked);
+        set[0] = mark_of(hash) | (uint32_t)unasked;
     }
 }
 
@@ -116,10 +116,10 @@ static void ghost_remember(HcL1 *l1, int whose, uint32_t hash, int unasked) {
 static int ghost_recall(HcL1 *l1, int whose, uint32_t hash, int *unasked) {
     if (!l1->ghost)
         return -1;
-    uint16_t *set = ghost_set(l1, whose, hash);
+    uint32_t *set = ghost_set(l1, whose, hash);
     for (int i = 0; i < HC_GHOST_WAYS; i++) {
-        if ((set[i] & ~UNASKED) == mark_of(hash)) {
-            *unasked = set[i] & UNASKED;
+        if ((set[i] & ~(uint32_t)UNASKED) == mark_of(hash)) {
+            *unasked = (int)(set[i] & UNASKED);
             set[i] = RECALLED;
             l1->ghost_count[whose]--;
             return i;

@@ -75,7 +75,7 @@ typedef struct HcL1 {
     HcQueue queue;   /* of lru; of s3fifo, the main one */
     HcQueue small;   /* of s3fifo */
     double share;    /* of s3fifo: entries that `small` keeps */
-    uint16_t *ghost; /* of s3fifo: marks of keys that it evicted, see hc_ghost_bytes(); NULL = none */
+    uint32_t *ghost; /* of s3fifo: marks of keys that it evicted, see hc_ghost_bytes(); NULL = none */
     uint32_t ghost_sets;
     sqlite3_int64 ghost_count[2]; /* marks from `small` and from `queue` */
 } HcL1;

@@ -23,7 +23,7 @@
 #define WORST_LOSS (-2.0)
 #define MRC_ERROR 0.02
 /* Points that the extension's s3fifo, whose ghost is made of sets, may be away from one with a queue. */
-#define GHOST_TOLERANCE 1.0
+#define GHOST_TOLERANCE 1.5
 /* No limit of bytes. */
 #define PLENTY ((sqlite3_int64)1 << 40)
 
@@ -400,7 +400,7 @@ static double advantage(const Ghost *ghost, const Ghost *other) {
 
 static int simulate_s3fifo(const Trace *trace, int entries) {
     Fifo small = {.room = entries + 1}, main = {.room = entries + 1};
-    Ghost of_small = new_ghost(trace, entries), of_main = new_ghost(trace, 2 * entries);
+    Ghost of_small = new_ghost(trace, entries / 2), of_main = new_ghost(trace, entries);
     char *where = allocate((size_t)trace->keys), *uses = allocate((size_t)trace->keys);
     double least = entries / 10.0, most = entries * 0.9, share = least;
     int hits = 0;
