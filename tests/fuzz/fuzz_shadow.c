@@ -298,7 +298,8 @@ static void edit_schema(Program *program, const char *cache) {
         "65 AS size, 0 AS used, NULL AS sum, hybrid_cache_get('%s', 1) || hybrid_cache_get('d', 'a') AS value",
         "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, 5 AS store, 6 AS seed, 'ttl=' || "
         "(hybrid_cache_has('%s', 'a') + hybrid_cache_has('d', 1)) AS options, zeroblob(2112) AS state",
-        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, json_extract(hybrid_cache_stats('%s'), "
+        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, "
+        "json_extract(hybrid_cache_stats('%s'), "
         "'$.gets') AS store, 6 AS seed, 'ttl=' || hybrid_cache_option('%s', 'ttl') AS options, zeroblob(2112) AS state",
         "DROP TABLE %s_data; CREATE TABLE %s_data(id, key, expires, tag, size, used, sum, value)",
         "DROP TABLE %s_data; CREATE VIRTUAL TABLE %s_data USING hybrid_cache",
