@@ -34,6 +34,7 @@ typedef struct Program {
     sqlite3 *db[2];
     int now;       /* index of the connection that works */
     int unchecked; /* a checksum was taken away, or a table computes what it likes: values prove nothing */
+    int meddled;   /* a trigger on the storage undoes what is done to it: nobody can rebuild that */
     int values;    /* values made so far; each contains its number */
     uint8_t *may;  /* [number]: keys, as bits, under which the value may be */
     int may_room;
@@ -298,7 +299,8 @@ static void edit_schema(Program *program, const char *cache) {
         "65 AS size, 0 AS used, NULL AS sum, hybrid_cache_get('%s', 1) || hybrid_cache_get('d', 'a') AS value",
         "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, 5 AS store, 6 AS seed, 'ttl=' || "
         "(hybrid_cache_has('%s', 'a') + hybrid_cache_has('d', 1)) AS options, zeroblob(2112) AS state",
-        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, json_extract(hybrid_cache_stats('%s'), "
+        "DROP TABLE %s_meta; CREATE VIEW %s_meta AS SELECT 1 AS id, 1 AS format, "
+        "json_extract(hybrid_cache_stats('%s'), "
         "'$.gets') AS store, 6 AS seed, 'ttl=' || hybrid_cache_option('%s', 'ttl') AS options, zeroblob(2112) AS state",
         "DROP TABLE %s_data; CREATE TABLE %s_data(id, key, expires, tag, size, used, sum, value)",
         "DROP TABLE %s_data; CREATE VIRTUAL TABLE %s_data USING hybrid_cache",
@@ -321,6 +323,7 @@ static void edit_schema(Program *program, const char *cache) {
     unsigned stables = sizeof stable / sizeof stable[0], looses = sizeof loose / sizeof loose[0];
     n %= stables + looses;
     const char *text = n < stables ? stable[n] : loose[n - stables];
+    program->meddled |= strncmp(text, "CREATE TRIGGER", 14) == 0;
     if (n >= stables)
         program->unchecked = 1;
     /* The name wherever a %s is. */
@@ -389,7 +392,8 @@ static void command(Program *program, const char *cache) {
     const char *name = commands[take(program) % (sizeof commands / sizeof commands[0])];
     unsigned argument = take(program);
     if (strcmp(name, "rebuild") == 0) {
-        if (run(program, "INSERT INTO %s(%s) VALUES('rebuild')", cache, cache) == SQLITE_OK && !program->unchecked) {
+        if (run(program, "INSERT INTO %s(%s) VALUES('rebuild')", cache, cache) == SQLITE_OK && !program->unchecked &&
+            !program->meddled) {
             char *message = NULL;
             int rc = fuzz_exec(program->db[program->now], &message, "INSERT INTO %s(%s) VALUES('check')", cache, cache);
             if ((rc & 0xff) == SQLITE_CORRUPT)
