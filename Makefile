@@ -1,7 +1,7 @@
 # hybrid_cache. GNU make; `make help` lists the targets.
 #
-# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, DESTDIR; V=1 shows
-# the commands.
+# Everything made goes to build/ and dist/. Respected: CC, CPPFLAGS, CFLAGS, LDFLAGS, prefix, libdir, includedir, mandir,
+# DESTDIR; V=1 shows the commands. What goes to others (packages, installation) is in ext/packaging/packaging.mk.
 # Variants (ASan, other compilers, debug) are this same Makefile run again with another BUILD and DIST.
 
 VERSION := $(shell cat VERSION)
@@ -39,7 +39,7 @@ OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak install uninstall clean help \
+.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak versions install uninstall clean help \
         lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 all: loadable
 loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
@@ -65,6 +65,8 @@ $(BUILD)/schema.h: sql/schema.sql Makefile
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
+
+include ext/packaging/packaging.mk
 
 # ---- test programs, linked to the system's SQLite; what they need of tests/lib and ext they include
 
@@ -131,6 +133,11 @@ soak: deps ## the long forms of the tests
 	@$(MAKE) --no-print-directory loadable tests
 	@BUILD=$(BUILD) DIST=$(DIST) SOAK=1 sh tests/tools/run.sh $(SUITE)
 
+versions: ## the suite `versions` in full: other SQLites, compilers, machines (32 bits, big-endian, Windows)
+	@$(MAKE) --no-print-directory deps DEPS='build demo test versions machines'
+	@$(MAKE) --no-print-directory loadable tests
+	@BUILD=$(BUILD) DIST=$(DIST) ALL=1 sh tests/tools/run.sh versions
+
 SVG ?= $(BUILD)/bench.svg
 
 bench: ## measure against the plain table and others; ROW=... only that row; see also `make deps DEPS=peers`
@@ -166,24 +173,14 @@ lint-cppcheck: $(BUILD)/schema.h
 	cppcheck --quiet --std=c11 --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	    --suppress=missingIncludeSystem -DHC_VERSION='""' -I$(BUILD) ext
 lint-sh:
-	shellcheck .ci/run $(wildcard tests/*/*.sh)
+	shellcheck .ci/run $(wildcard tests/*/*.sh ext/packaging/*.sh ext/packaging/*/*.sh)
 
 format: ## rewrite the C files as .clang-format says
 	clang-format -i $(C_FILES)
-
-# ---- installation: beside the other SQLite modules of Debian, in the ordinary library directory, where
-# `.load hybrid_cache` finds it if that directory is one that the dynamic linker searches
-
-install: loadable ## to $(DESTDIR)$(libdir); prefix=/usr/local
-	$(INSTALL) -d '$(DESTDIR)$(libdir)'
-	$(INSTALL) -m 644 $(LIBRARY) '$(DESTDIR)$(libdir)/'
-
-uninstall:
-	rm -f '$(DESTDIR)$(libdir)/$(notdir $(LIBRARY))'
 
 clean: ## remove build/ and dist/
 	rm -rf build dist
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile | while IFS='#' read -r name text; do \
-	    printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile ext/packaging/packaging.mk | while IFS='#' read -r name text; do \
+	    printf '  make %-12s %s\n' "$$name" "$$text"; done

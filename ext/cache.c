@@ -21,7 +21,7 @@ int hc_cache_new(HcConnection *connection, const char *schema, const char *name,
     hc_options_preset(&cache->options);
     sqlite3_randomness((int)sizeof seed, &seed);
     hc_l1_init(&cache->l1, &hc_eviction_lru, seed);
-    int rc = hc_l2_init(&cache->l2, connection->db, schema, name);
+    int rc = hc_l2_init(&cache->l2, connection->db, &connection->tally, schema, name);
     if (rc == SQLITE_OK && (!cache->schema || !cache->name))
         rc = SQLITE_NOMEM;
     if (rc != SQLITE_OK) {
@@ -170,6 +170,24 @@ static int apply_options(HcCache *cache, const char *text) {
 }
 
 /*
+** Is a statement that this cache has no part in writing to the file just now? What it has
+** done so far shows in every read, and nothing tells us if it fails and is undone.
+**
+**     UPDATE cache_data SET value = hybrid_cache_get('cache', key) ...;
+*/
+static int amid_write(const HcCache *cache) {
+    sqlite3 *db = cache->connection->db;
+    int state = hc_host_txn_state(db, cache->schema);
+    if (cache->transaction.open || state == 0 || state == 1)
+        return 0;
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
+        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
+            return 1;
+    }
+    return 0;
+}
+
+/*
 ** Reads the meta row and brings L1 and options in line with it. The statement,
 ** and with it the read transaction, stays open: close HC_L2_META afterwards.
 */
@@ -177,8 +195,14 @@ static int compare(HcCache *cache, HcMeta *meta, char **message) {
     int rc = hc_l2_meta(&cache->l2, meta, message);
     if (rc != SQLITE_OK)
         return rc;
+    /* What this transaction has changed is counted there already, but not yet said to be ours. */
+    if (cache->transaction.joined)
+        meta->outside -= cache->l2.changes - cache->transaction.counted;
+    cache->transaction.others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     if (hc_coherence_adopt(&cache->coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
+    if (amid_write(cache))
+        hc_coherence_doubt(&cache->coherence);
     rc = apply_options(cache, meta->options);
     if (rc != SQLITE_OK)
         hc_l2_close(&cache->l2, HC_L2_META);
@@ -322,7 +346,7 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
         goto done;
     }
     look->tier = 2;
-    if (look->purpose != HC_PEEK && !blind && hc_cache_promote(cache, look->entry))
+    if (look->purpose != HC_PEEK && !blind && !amid_write(cache) && hc_cache_promote(cache, look->entry))
         cache->stats.promotions++;
 done:
     hc_l2_close(&cache->l2, HC_L2_FIND);
@@ -330,9 +354,29 @@ done:
     return rc;
 }
 
+/*
+** In our own write transaction the application may have written to the data table past us:
+** then the meta row has counted more changes than ours, and the L1 must be compared with it.
+**
+**     BEGIN; INSERT INTO cache ...; UPDATE cache_data ...; SELECT hybrid_cache_get('cache', 'a');
+*/
+static void notice_others(HcCache *cache) {
+    uint64_t changes = 0;
+    HcTransaction *transaction = &cache->transaction;
+    unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
+    if (!transaction->open || others == transaction->others)
+        return;
+    if (transaction->joined && hc_l2_changes(&cache->l2, &changes) == SQLITE_OK &&
+        changes == cache->coherence.outside + transaction->state.changes + cache->l2.changes - transaction->counted)
+        transaction->others = others;
+    else
+        hc_coherence_doubt(&cache->coherence);
+}
+
 int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) {
     int rc = SQLITE_OK;
     uint32_t hash = hc_l1_hash(&cache->l1, key);
+    notice_others(cache);
     int blind = hc_coherence_blind(&cache->coherence, cache->transaction.open) || cache->dirty_reads;
     HcEntry *entry = blind ? NULL : hc_cache_candidate(cache, key, hash, look->now);
     look->entry = NULL;
@@ -340,8 +384,9 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
     /* Here and not where gets are counted: its memory is on the way while coherence asks. */
     if (look->purpose != HC_PEEK)
         hc_mrc_read(&cache->mrc, hash, cache->options.l1_entries);
-    if (entry && cache->options.coherence == HC_COHERENCE_STRICT &&
-        !hc_coherence_fresh(&cache->coherence, look->reading)) {
+    /* coherence=relaxed is for reads: what an UPDATE finds is what it writes, and others write the same (clock=caller). */
+    int strict = cache->options.coherence == HC_COHERENCE_STRICT || cache->transaction.open;
+    if (entry && strict && !hc_coherence_fresh(&cache->coherence, look->reading)) {
         HcMeta meta;
         char *message = NULL;
         hc_coherence_before(&cache->coherence);
@@ -413,20 +458,18 @@ int hc_cache_join(HcCache *cache, char **message) {
         return rc;
     hc_l2_close(&cache->l2, HC_L2_META);
     transaction->state = meta.state;
+    transaction->counted = cache->l2.changes;
     transaction->joined = 1;
     return SQLITE_OK;
 }
 
 int hc_cache_clear(HcCache *cache) {
     char *message = NULL;
-    sqlite3_stmt *stmt;
     HcState *state = &cache->transaction.state;
     int rc = hc_cache_join(cache, &message);
     sqlite3_free(message);
     if (rc == SQLITE_OK)
-        rc = hc_l2_open(&cache->l2, HC_L2_CLEAR, &stmt);
-    if (rc == SQLITE_OK)
-        rc = hc_l2_run(&cache->l2, HC_L2_CLEAR);
+        rc = hc_l2_clear(&cache->l2, state->entries);
     if (rc == SQLITE_OK) {
         state->version = hc_mix(state->version, HC_CLEARED);
         state->entries = state->bytes = state->hand = 0;
@@ -471,6 +514,8 @@ int hc_cache_sync(HcCache *cache) {
             transaction->state.entries = 0;
         if (transaction->state.bytes < 0)
             transaction->state.bytes = 0;
+        transaction->state.changes += cache->l2.changes - transaction->counted;
+        transaction->counted = cache->l2.changes;
         rc = hc_l2_write_state(&cache->l2, &transaction->state);
         /*
         ** BEGIN; SAVEPOINT s; CREATE VIRTUAL TABLE c ...; INSERT INTO c ...; ROLLBACK TO s; COMMIT;
@@ -508,6 +553,8 @@ void hc_cache_commit(HcCache *cache) {
     HcTransaction *transaction = &cache->transaction;
     if (transaction->synced) {
         hc_coherence_committed(&cache->coherence, &transaction->state);
+        if (transaction->others != hc_tally_others(&cache->connection->tally, cache->connection->db))
+            hc_coherence_doubt(&cache->coherence);
     } else if (transaction->written) {
         /*
         ** BEGIN; INSERT INTO cache ...; SAVEPOINT s; ROLLBACK TO s; COMMIT;

@@ -19,6 +19,11 @@ typedef struct HcVictim {
     uint32_t l1_hash;
 } HcVictim;
 
+/* What a purge has done. */
+typedef struct HcPurge {
+    sqlite3_int64 removed, postponed;
+} HcPurge;
+
 static void choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
     HcKey key;
     hc_key_make(&row->key, &key);
@@ -33,57 +38,66 @@ static int remove_victim(HcCache *cache, const HcVictim *victim) {
 }
 
 /*
-** Removes up to `limit` rows that expired at or before `until`; not the row
-** `keep`. *next is the deadline of the first row that stays, if one was seen.
+** Looks at up to `limit` rows that are due at or before `until`, not at the row `keep`:
+** those that have expired are removed; those whose deadline was moved away since are put
+** off until then. *next is when the first row that was not looked at is due.
 */
-static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 keep, int *removed, double *next) {
+static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 keep, HcPurge *purge, double *next) {
     HcVictim victims[BATCH];
+    sqlite3_int64 postponed[BATCH];
     HcRow row;
     sqlite3_stmt *stmt;
-    int count = 0;
-    *removed = 0;
+    int victim_count = 0, postponed_count = 0;
     *next = HC_AFTER_ALL;
-    int rc = hc_l2_open(&cache->l2, HC_L2_EXPIRED, &stmt);
+    int rc = hc_l2_open(&cache->l2, HC_L2_DUE, &stmt);
     if (rc != SQLITE_OK)
         return rc;
-    /* Two rows more than are wanted, of any deadline: `keep` may be among them, and one tells when to look again. */
+    /* Two rows more than are wanted, due whenever: `keep` may be among them, and one tells when to look again. */
     sqlite3_bind_double(stmt, 1, HC_AFTER_ALL);
     sqlite3_bind_int(stmt, 2, limit + 2);
-    while ((rc = hc_l2_next(&cache->l2, HC_L2_EXPIRED, &row)) == SQLITE_ROW) {
-        if (row.expires > until || count == limit) {
-            *next = row.expires;
+    while ((rc = hc_l2_next(&cache->l2, HC_L2_DUE, &row)) == SQLITE_ROW) {
+        if (row.due > until || victim_count + postponed_count == limit) {
+            *next = row.due;
             break;
         }
-        if (row.id != keep)
-            choose_victim(cache, &row, &victims[count++]);
+        if (row.expires > until)
+            postponed[postponed_count++] = row.id;
+        else if (row.id != keep)
+            choose_victim(cache, &row, &victims[victim_count++]);
     }
-    hc_l2_close(&cache->l2, HC_L2_EXPIRED);
+    hc_l2_close(&cache->l2, HC_L2_DUE);
     rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-    for (int i = 0; rc == SQLITE_OK && i < count; i++) {
+    for (int i = 0; rc == SQLITE_OK && i < postponed_count; i++) {
+        rc = hc_l2_run_id(&cache->l2, HC_L2_POSTPONE, postponed[i]);
+        purge->postponed++;
+    }
+    for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
         rc = remove_victim(cache, &victims[i]);
         if (rc == SQLITE_OK) {
-            ++*removed;
+            purge->removed++;
             cache->stats.expired++;
         }
     }
     return rc;
 }
 
+/* To put a row off costs about a quarter of removing it, and counts as that much of the limit. */
 int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed) {
     char *message = NULL;
-    *removed = 0;
+    HcPurge purge = {0};
+    double next = HC_BEFORE_ALL;
     int rc = hc_cache_join(cache, &message);
     sqlite3_free(message);
-    while (rc == SQLITE_OK && *removed < limit) {
-        int batch, want = limit - *removed < BATCH ? (int)(limit - *removed) : BATCH;
-        double next;
-        if (hc_host_interrupted(cache->connection->db))
-            return SQLITE_INTERRUPT;
-        rc = purge_batch(cache, until, want, 0, &batch, &next);
-        *removed += batch;
-        if (batch < want)
+    while (rc == SQLITE_OK && next <= until && purge.removed < limit) {
+        sqlite3_int64 left = limit - purge.removed;
+        if (purge.removed > 0 && purge.postponed / 4 >= left)
             break;
+        if (hc_host_interrupted(cache->connection->db))
+            rc = SQLITE_INTERRUPT;
+        else
+            rc = purge_batch(cache, until, left < BATCH ? (int)left : BATCH, 0, &purge, &next);
     }
+    *removed = purge.removed;
     return rc;
 }
 
@@ -147,11 +161,7 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
         hc_l2_close(&cache->l2, HC_L2_SWEEP);
         rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
         for (int i = 0; rc == SQLITE_OK && i < spared_count; i++) {
-            rc = hc_l2_open(&cache->l2, HC_L2_UNUSE, &stmt);
-            if (rc == SQLITE_OK)
-                rc = sqlite3_bind_int64(stmt, 1, spared[i]);
-            if (rc == SQLITE_OK)
-                rc = hc_l2_run(&cache->l2, HC_L2_UNUSE);
+            rc = hc_l2_run_id(&cache->l2, HC_L2_UNUSE, spared[i]);
         }
         for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
             rc = remove_victim(cache, &victims[i]);
@@ -181,13 +191,14 @@ int hc_cache_sweep(HcCache *cache, sqlite3_int64 keep) {
 **     BEGIN; INSERT INTO cache ...;  -- an authorizer denies to read cache_data.expires
 */
 int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int64 keep) {
-    int rc = SQLITE_OK, removed = 0;
+    int rc = SQLITE_OK;
+    HcPurge purge = {0};
     double grace = cache->options.grace, next;
     if (deadline + grace < cache->purge_after)
         cache->purge_after = deadline + grace;
     if (cache->options.clock == HC_CLOCK_LOCAL &&
         (now >= cache->purge_after || ++cache->purge_skips >= PURGE_SKIPS || is_over(cache))) {
-        rc = purge_batch(cache, now - grace, PURGE_PER_WRITE, keep, &removed, &next);
+        rc = purge_batch(cache, now - grace, PURGE_PER_WRITE, keep, &purge, &next);
         cache->purge_after = next + grace;
         cache->purge_skips = 0;
     }

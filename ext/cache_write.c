@@ -33,7 +33,7 @@ sqlite3_int64 hc_cache_counted_size(const HcRow *row) {
 }
 
 int hc_cache_remove(HcCache *cache, sqlite3_int64 id, sqlite3_int64 size, uint64_t hash, uint32_t l1_hash) {
-    int rc = hc_l2_delete(&cache->l2, id);
+    int rc = hc_l2_run_id(&cache->l2, HC_L2_DELETE, id);
     if (rc == SQLITE_OK) {
         cache->transaction.state.entries--;
         cache->transaction.state.bytes -= size;
@@ -98,7 +98,7 @@ static int check_size(HcCache *cache, sqlite3_int64 size, char **message) {
 typedef struct HcObstacle {
     sqlite3_int64 id; /* 0 = nothing is */
     sqlite3_int64 size;
-    int same_head; /* its key, as written, and its tag are those of the write */
+    int same_head; /* its key, as written, and its tag are those of the write, and it is due early enough */
 } HcObstacle;
 
 /* Where a conflict matters the value is read as well, since a damaged row counts as absent. */
@@ -111,7 +111,8 @@ static int find_obstacle(HcCache *cache, const HcWrite *write, HcObstacle *obsta
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     obstacle->id = row.id;
     obstacle->size = hc_cache_counted_size(&row);
-    obstacle->same_head = hc_value_equal(&row.key, &write->key.form) && hc_value_equal(&row.tag, &write->tag);
+    obstacle->same_head = hc_value_equal(&row.key, &write->key.form) && hc_value_equal(&row.tag, &write->tag) &&
+                          row.due <= write->deadline;
     rc = !write->replace && is_live(cache, &row, write->now) ? fail_unique(cache, message) : SQLITE_OK;
     hc_l2_close(&cache->l2, statement);
     return rc;
@@ -228,10 +229,12 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     if (rc != SQLITE_OK)
         return rc;
     int renamed = (set & HC_SET_KEY) && !hc_key_equal(&write->key, key->class, key->data, key->n);
-    if (renamed)
+    if (renamed) {
         rc = find_obstacle(cache, write, &obstacle, message);
-    if (rc == SQLITE_OK)
-        rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
+    rc = hc_l2_find(&cache->l2, HC_L2_HEAD, key, &row);
     if (rc != SQLITE_ROW)
         /* DONE: purged by an earlier row of the same statement. */
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
@@ -259,7 +262,7 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     }
     rc = check_size(cache, row.size, message);
     HcEntry *touched = renamed || (set & HC_SET_VALUE) ? NULL : touched_copy(cache, key, &full);
-    int head = set & (HC_SET_KEY | HC_SET_TAG);
+    int head = (set & (HC_SET_KEY | HC_SET_TAG)) || row.due > row.expires;
     HcStatement how = set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND);
     if (rc == SQLITE_OK && obstacle.id) {
         /* What an authorizer denies has to show before the obstacle is gone: nothing would bring it back. */

@@ -236,7 +236,7 @@ int hc_coherence_same(HcCoherence *coherence) {
 HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     HcVerdict verdict = HC_SAME;
     if (!coherence->known || coherence->store != meta->store || coherence->seed != meta->seed ||
-        coherence->moment >= LAST_MOMENT) {
+        coherence->outside != meta->outside || coherence->moment >= LAST_MOMENT) {
         verdict = HC_OTHER;
         memset(coherence->moved, 0, sizeof coherence->moved);
         coherence->moment = 0;
@@ -251,6 +251,7 @@ HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     }
     coherence->store = meta->store;
     coherence->seed = meta->seed;
+    coherence->outside = meta->outside;
     coherence->state = meta->state;
     coherence->known = 1;
     coherence->token_known = 0;

@@ -58,8 +58,9 @@ typedef struct HcCoherence {
 
     int known; /* 1 = what follows was read from the meta row */
     sqlite3_int64 store;
-    uint64_t seed; /* of the buckets */
-    HcState state; /* as committed, when the L1 was last compared with it */
+    uint64_t seed;    /* of the buckets */
+    uint64_t outside; /* as HcMeta.outside */
+    HcState state;    /* as committed, when the L1 was last compared with it */
 
     unsigned data_version; /* FCNTL_DATA_VERSION that belongs to `state` */
     HcSignal signal;

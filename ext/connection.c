@@ -8,17 +8,12 @@
 /*
 ** All connections of the process, so that a second load on one finds the first:
 ** two objects on one connection would each know half of the caches. Guarded by
-** a static mutex of SQLite (NULL, and harmless, in single-thread mode).
+** hc_host_lock().
 */
 static HcConnection *connections;
 
-static sqlite3_mutex *connections_mutex(void) {
-    return sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
-}
-
 HcConnection *hc_connection_acquire(sqlite3 *db) {
-    sqlite3_mutex *mutex = connections_mutex();
-    sqlite3_mutex_enter(mutex);
+    hc_host_lock();
     HcConnection *connection = connections;
     while (connection && connection->db != db)
         connection = connection->next;
@@ -35,7 +30,7 @@ HcConnection *hc_connection_acquire(sqlite3 *db) {
             connections = connection;
         }
     }
-    sqlite3_mutex_leave(mutex);
+    hc_host_unlock();
     return connection;
 }
 
@@ -48,13 +43,12 @@ void hc_connection_release(void *pointer) {
     HcConnection *connection = pointer;
     if (--connection->references)
         return;
-    sqlite3_mutex *mutex = connections_mutex();
-    sqlite3_mutex_enter(mutex);
+    hc_host_lock();
     HcConnection **link = &connections;
     while (*link != connection)
         link = &(*link)->next;
     *link = connection->next;
-    sqlite3_mutex_leave(mutex);
+    hc_host_unlock();
     while (connection->caches)
         hc_connection_drop(connection, connection->caches);
     hc_connection_forget_aliases(connection);

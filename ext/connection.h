@@ -7,7 +7,7 @@
 #ifndef HC_CONNECTION_H
 #define HC_CONNECTION_H
 
-#include "host.h"
+#include "tally.h"
 
 typedef struct HcCache HcCache;
 typedef struct HcConnection HcConnection;
@@ -24,9 +24,10 @@ typedef struct HcAlias {
 struct HcConnection {
     sqlite3 *db;
     HcConnection *next; /* of the process-wide list */
-    int references;     /* the module and each function have one */
-    int registered;     /* module and functions are there, all of them */
-    sqlite3_vfs *vfs;   /* the clock */
+    HcTally tally;
+    int references;   /* the module and each function have one */
+    int registered;   /* module and functions are there, all of them */
+    sqlite3_vfs *vfs; /* the clock */
     HcCache *caches;
     HcAlias aliases[HC_ALIASES];
     int next_alias;

@@ -22,12 +22,17 @@ static void unregister(sqlite3 *db) {
 int sqlite3_hybridcache_init(sqlite3 *db, char **message, const sqlite3_api_routines *api) {
     (void)api;
 #ifndef SQLITE_CORE
-    /* Threads that load at the same time write the same address: under a mutex, and only the first time. */
-    sqlite3_mutex *mutex = api->mutex_alloc(SQLITE_MUTEX_STATIC_APP1);
-    api->mutex_enter(mutex);
+    /*
+    ** Threads that load at the same time write the same address: under a mutex, and only the first time.
+    ** A host built without threads has no mutexes.
+    */
+    sqlite3_mutex *mutex = api->mutex_alloc ? api->mutex_alloc(SQLITE_MUTEX_STATIC_APP1) : NULL;
+    if (mutex)
+        api->mutex_enter(mutex);
     if (sqlite3_api != api)
         SQLITE_EXTENSION_INIT2(api);
-    api->mutex_leave(mutex);
+    if (mutex)
+        api->mutex_leave(mutex);
 #endif
     if (sqlite3_libversion_number() < HC_HOST_FLOOR) {
         if (message)

@@ -21,12 +21,37 @@ SQLITE_EXTENSION_INIT3
 #define HC_HOST_TXN_STATE 3034000
 /* sqlite3_db_name() */
 #define HC_HOST_DB_NAME 3039000
+/* From here on a connection in defensive mode takes a schema with triggers on shadow tables for malformed. */
+#define HC_HOST_NO_SHADOW_TRIGGERS 3044000
 /* sqlite3_is_interrupted() */
 #define HC_HOST_INTERRUPT 3041000
 
 static inline int hc_host_has(int version) {
     return sqlite3_libversion_number() >= version;
 }
+
+/*
+** One lock for what the connections of the process share: a static mutex of SQLite.
+** A host built without threads (SQLITE_THREADSAFE=0) has no such routines.
+*/
+#if defined(SQLITE_CORE) && defined(SQLITE_THREADSAFE) && SQLITE_THREADSAFE == 0
+static inline void hc_host_lock(void) {}
+static inline void hc_host_unlock(void) {}
+#else
+#ifdef SQLITE_CORE
+#define HC_HOST_HAS_MUTEX 1
+#else
+#define HC_HOST_HAS_MUTEX (sqlite3_api->mutex_alloc != NULL)
+#endif
+static inline void hc_host_lock(void) {
+    if (HC_HOST_HAS_MUTEX)
+        sqlite3_mutex_enter(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
+}
+static inline void hc_host_unlock(void) {
+    if (HC_HOST_HAS_MUTEX)
+        sqlite3_mutex_leave(sqlite3_mutex_alloc(SQLITE_MUTEX_STATIC_APP1));
+}
+#endif
 
 /*
 ** The state of the transaction on one schema: -1 where the host cannot tell,

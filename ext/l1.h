@@ -25,8 +25,9 @@
 
 typedef struct HcEntry HcEntry;
 struct HcEntry {
-    HcEntry *chain; /* next entry of the same slot of the hash table */
-    HcEntry *older; /* links of the eviction policy's queue that it is in */
+    /* Aligned, so that what follows the header is on 32-bit machines as well. */
+    _Alignas(8) HcEntry *chain; /* next entry of the same slot of the hash table */
+    HcEntry *older;             /* links of the eviction policy's queue that it is in */
     HcEntry *newer;
     double deadline;     /* Unix time at which the entry expires */
     double filled;       /* Unix time at which it was read from or written to L2 */

@@ -2,40 +2,47 @@
 ** l2.c: the disk tier of one cache: its shadow tables and the statements on them.
 */
 #include "l2.h"
-#include "schema.h"
-
-const char *const hc_l2_suffixes[] = {"data", "meta", NULL};
 
 /* The blob of the meta row: 8 words, then the buckets. */
 #define STATE_BYTES ((8 + HC_BUCKETS) * 8)
 _Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 
 /* The columns that hc_l2_read_row() expects, in its order. */
-#define HEAD_COLUMNS "id, key, expires, tag, size, sum"
+#define HEAD_COLUMNS "id, key, expires, due, tag, size, sum"
 
 /* %1 stands for the data table, %2 for the meta table. */
 static const char *const statement_sql[HC_L2_STATEMENTS] = {
-    [HC_L2_META] = "SELECT format, store, seed, options, state FROM %2 WHERE id = 1",
+    [HC_L2_META] = "SELECT a.format, a.store, a.seed, a.options, b.changes, a.state FROM %2 AS a, %2 AS b "
+                   "WHERE a.id = 1 AND b.id = 2",
     [HC_L2_META_OPTIONS] = "UPDATE %2 SET options = ?1 WHERE id = 1",
-    [HC_L2_META_REPLACE] = "REPLACE INTO %2(id, format, store, seed, options, state) VALUES(1, ?1, ?2, ?3, ?4, ?5)",
+    [HC_L2_META_REPLACE] = "REPLACE INTO %2(id, format, store, seed, options, state, changes) "
+                           "VALUES(1, ?1, ?2, ?3, ?4, ?5, NULL), (2, NULL, NULL, NULL, NULL, NULL, ?6)",
     [HC_L2_FIND] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE key = ?1",
     [HC_L2_HEAD] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE key = ?1",
-    [HC_L2_INSERT] = "INSERT INTO %1(key, expires, tag, size, used, sum, value) VALUES(?2, ?3, ?4, ?5, 0, ?6, ?7)",
-    [HC_L2_REPLACE] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6, value = ?7 "
-                      "WHERE id = ?1",
-    [HC_L2_REWRITE] = "UPDATE %1 SET expires = ?3, size = ?5, used = 1, sum = ?6, value = ?7 WHERE id = ?1",
-    [HC_L2_EXTEND] = "UPDATE %1 SET expires = ?3, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
-    [HC_L2_TOUCH] = "UPDATE %1 SET key = ?2, expires = ?3, tag = ?4, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
+    [HC_L2_CHANGES] = "SELECT changes FROM %2 WHERE id = 2",
+    /*
+    ** OR FAIL: one row has nothing to take back, and SQLite then needs no statement journal, which
+    ** it would keep because of the triggers (4,000 instructions).
+    */
+    [HC_L2_INSERT] = "INSERT OR FAIL INTO %1(key, expires, due, tag, size, used, sum, value) "
+                     "VALUES(?2, ?3, ?3, ?4, ?5, 0, ?6, ?7)",
+    [HC_L2_REPLACE] = "UPDATE OR FAIL %1 SET key = ?2, expires = ?3, due = ?3, tag = ?4, size = ?5, used = 1, "
+                      "sum = ?6, value = ?7 WHERE id = ?1",
+    [HC_L2_REWRITE] = "UPDATE OR FAIL %1 SET expires = ?3, size = ?5, used = 1, sum = ?6, value = ?7 WHERE id = ?1",
+    [HC_L2_EXTEND] = "UPDATE OR FAIL %1 SET expires = ?3, size = ?5, used = 1, sum = ?6 WHERE id = ?1",
+    [HC_L2_TOUCH] = "UPDATE OR FAIL %1 SET key = ?2, expires = ?3, due = ?3, tag = ?4, size = ?5, used = 1, "
+                    "sum = ?6 WHERE id = ?1",
+    [HC_L2_POSTPONE] = "UPDATE %1 SET due = expires WHERE id = ?1",
     [HC_L2_UNUSE] = "UPDATE %1 SET used = 0 WHERE id = ?1",
     [HC_L2_DELETE] = "DELETE FROM %1 WHERE id = ?1",
     [HC_L2_CLEAR] = "DELETE FROM %1",
-    [HC_L2_EXPIRED] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2",
+    [HC_L2_DUE] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE due <= ?1 ORDER BY due, id LIMIT ?2",
     [HC_L2_SWEEP] = "SELECT " HEAD_COLUMNS ", used FROM %1 WHERE id > ?1 AND id <> ?2 ORDER BY id LIMIT ?3",
     [HC_L2_WALK] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE id > ?1 ORDER BY id LIMIT ?2",
 };
 
 /* Expands %1 and %2 of a statement, or {schema}, {name} and {n} of the schema. */
-static char *expand(const HcL2 *l2, const char *text, int n) {
+char *hc_l2_expand(const HcL2 *l2, const char *text, int n) {
     sqlite3_str *sql = sqlite3_str_new(l2->db);
     for (const char *at = text; *at; at++) {
         if (at[0] == '%' && (at[1] == '1' || at[1] == '2')) {
@@ -58,9 +65,10 @@ static char *expand(const HcL2 *l2, const char *text, int n) {
     return sqlite3_str_finish(sql);
 }
 
-int hc_l2_init(HcL2 *l2, sqlite3 *db, const char *schema, const char *name) {
+int hc_l2_init(HcL2 *l2, sqlite3 *db, HcTally *tally, const char *schema, const char *name) {
     memset(l2, 0, sizeof *l2);
     l2->db = db;
+    l2->tally = tally;
     l2->schema = sqlite3_mprintf("%s", schema);
     l2->name = sqlite3_mprintf("%s", name);
     return l2->schema && l2->name ? SQLITE_OK : SQLITE_NOMEM;
@@ -110,7 +118,7 @@ static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt) {
     int rc = SQLITE_OK;
     if (!l2->statements[id])
-        rc = prepare(l2, expand(l2, statement_sql[id], 0), &l2->statements[id]);
+        rc = prepare(l2, hc_l2_expand(l2, statement_sql[id], 0), &l2->statements[id]);
     *stmt = l2->statements[id];
     return rc;
 }
@@ -123,118 +131,13 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 }
 
 int hc_l2_run(HcL2 *l2, HcStatement id) {
+    unsigned begin = hc_tally_begin(l2->db);
     int rc = sqlite3_step(l2->statements[id]);
+    if (rc == SQLITE_DONE && id >= HC_L2_INSERT && id <= HC_L2_CLEAR)
+        l2->changes += (unsigned)sqlite3_changes(l2->db);
     hc_l2_close(l2, id);
+    hc_tally_end(l2->tally, l2->db, begin);
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : hc_l2_failure(l2, rc);
-}
-
-/* ------------------------------------------------------------------ DDL */
-
-/* Is there anything of that name in the schema? The same answer on every node. */
-static int name_taken(HcL2 *l2, const char *suffix, int n, int *taken) {
-    sqlite3_stmt *stmt = NULL;
-    char *sql = n ? sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master WHERE name = '%q_data_%s%d' COLLATE NOCASE",
-                                    l2->schema, l2->name, suffix, n)
-                  : sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master WHERE name = '%q_data_%s' COLLATE NOCASE",
-                                    l2->schema, l2->name, suffix);
-    int rc = sql ? sqlite3_prepare_v2(l2->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
-    sqlite3_free(sql);
-    if (rc == SQLITE_OK) {
-        *taken = sqlite3_step(stmt) == SQLITE_ROW;
-        rc = sqlite3_finalize(stmt);
-    }
-    return rc;
-}
-
-static int free_index_number(HcL2 *l2, int *number) {
-    int rc = SQLITE_OK, taken = 1;
-    for (*number = 0; rc == SQLITE_OK && taken;) {
-        rc = name_taken(l2, "expires", *number, &taken);
-        if (rc == SQLITE_OK && !taken)
-            rc = name_taken(l2, "tag", *number, &taken);
-        if (taken)
-            *number = *number ? *number + 1 : 2;
-    }
-    return rc;
-}
-
-/*
-** `draw`: store id and seed are drawn at random. Otherwise (clock=caller) they
-** follow from what every node of a statement-replicating engine knows.
-*/
-int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message) {
-    HcMeta meta;
-    int n = 0;
-    char *error = NULL;
-    memset(&meta, 0, sizeof meta);
-    if (draw) {
-        sqlite3_randomness((int)sizeof meta.store, &meta.store);
-        sqlite3_randomness((int)sizeof meta.seed, &meta.seed);
-    } else {
-        HcValue text = {.type = SQLITE_TEXT, .data = l2->name, .n = (uint32_t)strlen(l2->name)};
-        meta.seed = hc_value_hash(&text, 1);
-        meta.store = (sqlite3_int64)hc_value_hash(&text, 2);
-    }
-    meta.state.version = hc_mix((uint64_t)meta.store, meta.seed);
-    meta.options = options;
-    int rc = free_index_number(l2, &n);
-    if (rc == SQLITE_OK) {
-        char *sql = expand(l2, hc_schema_sql, n);
-        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, &error) : SQLITE_NOMEM;
-        sqlite3_free(sql);
-    }
-    if (rc == SQLITE_OK)
-        rc = hc_l2_write_meta(l2, &meta);
-    else if (rc == SQLITE_ERROR && error)
-        /* Such as: table "cache_data" already exists. The one message that has to name a shadow table. */
-        *message = sqlite3_mprintf("%s: the cache \"%w\" needs this name for itself", error, l2->name);
-    sqlite3_free(error);
-    return rc;
-}
-
-int hc_l2_drop(HcL2 *l2) {
-    int rc = SQLITE_OK;
-    hc_l2_finalize(l2);
-    for (int i = 0; rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
-        char *sql = sqlite3_mprintf("DROP TABLE IF EXISTS \"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[i]);
-        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-        sqlite3_free(sql);
-    }
-    return rc;
-}
-
-int hc_l2_is_gone(HcL2 *l2) {
-    char *table = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[1]);
-    int gone = table && sqlite3_table_column_metadata(l2->db, l2->schema, table, NULL, NULL, NULL, NULL, NULL, NULL) ==
-                            SQLITE_ERROR;
-    sqlite3_free(table);
-    return gone;
-}
-
-int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
-    int rc = SQLITE_OK;
-    char *error = NULL;
-    char *copy = sqlite3_mprintf("%s", name);
-    hc_l2_finalize(l2);
-    for (int i = 0; copy && rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
-        char *sql = sqlite3_mprintf("ALTER TABLE \"%w\".\"%w_%s\" RENAME TO \"%w_%s\"", l2->schema, l2->name,
-                                    hc_l2_suffixes[i], name, hc_l2_suffixes[i]);
-        rc = sql ? sqlite3_exec(l2->db, sql, NULL, NULL, &error) : SQLITE_NOMEM;
-        sqlite3_free(sql);
-    }
-    if (!copy)
-        rc = SQLITE_NOMEM;
-    if (rc == SQLITE_ERROR && error)
-        /* Such as: there is already another table with this name: taken_data */
-        *message = sqlite3_mprintf("hybrid_cache: cannot rename \"%w\" to \"%w\": %s", l2->name, name, error);
-    sqlite3_free(error);
-    if (rc == SQLITE_OK) {
-        sqlite3_free(l2->name);
-        l2->name = copy;
-    } else {
-        sqlite3_free(copy);
-    }
-    return rc;
 }
 
 /* ----------------------------------------------------------- the meta row */
@@ -253,26 +156,54 @@ static void copy_state(const void *from, void *to) {
 #endif
 }
 
-int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
+int hc_l2_changes(HcL2 *l2, uint64_t *changes) {
     sqlite3_stmt *stmt;
-    int rc = hc_l2_open(l2, HC_L2_META, &stmt);
+    int rc = hc_l2_open(l2, HC_L2_CHANGES, &stmt);
     if (rc != SQLITE_OK)
         return rc;
     rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW)
+        *changes = (uint64_t)sqlite3_column_int64(stmt, 0);
+    hc_l2_close(l2, HC_L2_CHANGES);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_DONE ? SQLITE_CORRUPT_VTAB : hc_l2_failure(l2, rc);
+}
+
+/* By itself: the columns of the first format were others. */
+sqlite3_int64 hc_l2_format(HcL2 *l2) {
+    sqlite3_int64 format = 0;
+    sqlite3_stmt *stmt = NULL;
+    if (prepare(l2, hc_l2_expand(l2, "SELECT format FROM %2 WHERE id = 1", 0), &stmt) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER)
+        format = sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return format;
+}
+
+static void tell_format(HcL2 *l2, char **message) {
+    sqlite3_int64 format = hc_l2_format(l2);
+    if (format > HC_FORMAT)
+        *message = sqlite3_mprintf("hybrid_cache: \"%w\" was written by a newer version (format %lld, this one knows "
+                                   "up to %d): upgrade the extension",
+                                   l2->name, format, HC_FORMAT);
+    else if (format > 0 && format < HC_FORMAT)
+        *message = sqlite3_mprintf("hybrid_cache: \"%w\" was written by an older version (format %lld, this one "
+                                   "writes %d): INSERT INTO \"%w\"(\"%w\") VALUES('rebuild') upgrades it",
+                                   l2->name, format, HC_FORMAT, l2->name, l2->name);
+}
+
+int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_META, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(stmt);
     if (rc == SQLITE_ROW) {
-        sqlite3_int64 format = sqlite3_column_int64(stmt, 0);
         int options_type = sqlite3_column_type(stmt, 3); /* before a text is made of it */
         const unsigned char *options = sqlite3_column_text(stmt, 3);
-        const unsigned char *state = sqlite3_column_blob(stmt, 4);
-        if (format > HC_FORMAT && sqlite3_column_type(stmt, 0) == SQLITE_INTEGER) {
-            *message =
-                sqlite3_mprintf("hybrid_cache: \"%w\" was written by a newer version (format %lld, this one knows "
-                                "up to %d): upgrade the extension",
-                                l2->name, format, HC_FORMAT);
-            rc = SQLITE_CORRUPT_VTAB;
-        } else if (format != HC_FORMAT || sqlite3_column_type(stmt, 1) != SQLITE_INTEGER ||
-                   sqlite3_column_type(stmt, 2) != SQLITE_INTEGER || options_type != SQLITE_TEXT ||
-                   sqlite3_column_type(stmt, 4) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 4) != STATE_BYTES) {
+        const unsigned char *state = sqlite3_column_blob(stmt, 5);
+        if (sqlite3_column_type(stmt, 0) != SQLITE_INTEGER || sqlite3_column_int64(stmt, 0) != HC_FORMAT ||
+            sqlite3_column_type(stmt, 1) != SQLITE_INTEGER || sqlite3_column_type(stmt, 2) != SQLITE_INTEGER ||
+            options_type != SQLITE_TEXT || sqlite3_column_type(stmt, 4) != SQLITE_INTEGER ||
+            sqlite3_column_type(stmt, 5) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 5) != STATE_BYTES) {
             rc = SQLITE_CORRUPT_VTAB;
         } else if (!options || !state) {
             rc = SQLITE_NOMEM;
@@ -281,6 +212,7 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
             meta->seed = (uint64_t)sqlite3_column_int64(stmt, 2);
             meta->options = (const char *)options;
             copy_state(state, &meta->state);
+            meta->outside = (uint64_t)sqlite3_column_int64(stmt, 4) - meta->state.changes;
             if (meta->state.entries >= 0 && meta->state.bytes >= 0)
                 return SQLITE_OK;
             rc = SQLITE_CORRUPT_VTAB;
@@ -289,7 +221,10 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         rc = SQLITE_CORRUPT_VTAB;
     }
     hc_l2_close(l2, HC_L2_META);
-    return hc_l2_failure(l2, rc);
+    rc = hc_l2_failure(l2, rc);
+    if (rc == SQLITE_CORRUPT_VTAB)
+        tell_format(l2, message);
+    return rc;
 }
 
 /*
@@ -358,6 +293,8 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)(meta->state.changes + meta->outside));
     return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_META_REPLACE) : rc;
 }
 
@@ -382,25 +319,29 @@ sqlite3_int64 hc_row_size(const HcRow *row) {
 int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row) {
     /* sqlite3_value_...() takes no mutex, each sqlite3_column_...() does; we are inside the connection's already. */
     sqlite3_value *expires = sqlite3_column_value(stmt, 2);
-    sqlite3_value *size = sqlite3_column_value(stmt, 4);
-    sqlite3_value *sum = sqlite3_column_value(stmt, 5);
+    sqlite3_value *due = sqlite3_column_value(stmt, 3);
+    sqlite3_value *size = sqlite3_column_value(stmt, 5);
+    sqlite3_value *sum = sqlite3_column_value(stmt, 6);
     memset(row, 0, sizeof *row);
     row->id = sqlite3_column_int64(stmt, 0);
     int rc = hc_value_read(sqlite3_column_value(stmt, 1), utf16, &row->key);
     if (rc == SQLITE_OK)
-        rc = hc_value_read(sqlite3_column_value(stmt, 3), utf16, &row->tag);
+        rc = hc_value_read(sqlite3_column_value(stmt, 4), utf16, &row->tag);
     if (rc == SQLITE_OK && with_value)
-        rc = hc_value_read(sqlite3_column_value(stmt, 6), utf16, &row->value);
+        rc = hc_value_read(sqlite3_column_value(stmt, 7), utf16, &row->value);
     if (rc != SQLITE_OK)
         return rc;
     int expires_type = sqlite3_value_type(expires);
+    int due_type = sqlite3_value_type(due);
     int sum_type = sqlite3_value_type(sum);
     int size_type = sqlite3_value_type(size);
     row->expires = sqlite3_value_double(expires);
+    row->due = sqlite3_value_double(due);
     row->size = sqlite3_value_int64(size);
     row->sum = (uint64_t)sqlite3_value_int64(sum);
     row->has_sum = sum_type == SQLITE_INTEGER;
     row->damaged = row->key.type == SQLITE_NULL || (expires_type != SQLITE_INTEGER && expires_type != SQLITE_FLOAT) ||
+                   (due_type != SQLITE_INTEGER && due_type != SQLITE_FLOAT) || row->due > row->expires ||
                    (row->tag.type != SQLITE_TEXT && row->tag.type != SQLITE_NULL) || size_type != SQLITE_INTEGER ||
                    row->size < 0 || (sum_type != SQLITE_INTEGER && sum_type != SQLITE_NULL) ||
                    (with_value && row->has_sum && row->sum != hc_row_sum(row));
@@ -462,12 +403,12 @@ int hc_l2_write(HcL2 *l2, HcStatement how, const HcRow *row) {
     return rc;
 }
 
-int hc_l2_delete(HcL2 *l2, sqlite3_int64 id) {
+int hc_l2_run_id(HcL2 *l2, HcStatement statement, sqlite3_int64 id) {
     sqlite3_stmt *stmt;
-    int rc = hc_l2_open(l2, HC_L2_DELETE, &stmt);
+    int rc = hc_l2_open(l2, statement, &stmt);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_int64(stmt, 1, id);
-    return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_DELETE) : rc;
+    return rc == SQLITE_OK ? hc_l2_run(l2, statement) : rc;
 }
 
 /* --------------------------------------------------------------- the scans */
@@ -495,12 +436,29 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     if (shape & (HC_SCAN_LT | HC_SCAN_LE)) {
         sqlite3_str_appendf(sql, "%s%s %s ?2", glue, column, shape & HC_SCAN_LT ? "<" : "<=");
         glue = " AND ";
+        /* What expires before a moment is due before it: that is the index. */
+        if ((shape & HC_SCAN_BY) == HC_SCAN_EXPIRES)
+            sqlite3_str_appendf(sql, " AND due <= ?2");
     }
     if (shape & HC_SCAN_LIVE)
-        /* The unary plus keeps SQLite from choosing the index on expires for it: most rows are live. */
-        sqlite3_str_appendf(sql, "%s+expires > ?3", glue);
-    if (shape & HC_SCAN_ORDER)
+        sqlite3_str_appendf(sql, "%sexpires > ?3", glue);
+    /*
+    ** Always a total order, the one of the index where there is one. Otherwise it would follow from the statistics that
+    ** this connection has of the table, which are its own, and an UPDATE of many rows would write in another order elsewhere:
+    **
+    **     ANALYZE; UPDATE cache SET value = value || 'x' WHERE key > 'k';
+    */
+    switch (shape & HC_SCAN_ORDER ? HC_SCAN_KEY : shape & HC_SCAN_BY) {
+    case HC_SCAN_KEY:
         sqlite3_str_appendf(sql, " ORDER BY key%s", shape & HC_SCAN_DESC ? " DESC" : "");
+        break;
+    case HC_SCAN_EXPIRES:
+        sqlite3_str_appendall(sql, " ORDER BY due, id");
+        break;
+    default:
+        sqlite3_str_appendall(sql, " ORDER BY id");
+        break;
+    }
     return prepare(l2, sqlite3_str_finish(sql), stmt);
 }
 

@@ -9,9 +9,10 @@
 #ifndef HC_L2_H
 #define HC_L2_H
 
+#include "tally.h"
 #include "value.h"
 
-#define HC_FORMAT 1
+#define HC_FORMAT 2
 
 /* What a row costs beside key, value and tag: record headers, two index entries, their cells. */
 #define HC_ROW_OVERHEAD 64
@@ -25,7 +26,8 @@ typedef struct HcState {
     sqlite3_int64 entries;
     sqlite3_int64 bytes;
     sqlite3_int64 hand; /* the sweep of eviction continues after this id */
-    uint64_t reserved[4];
+    uint64_t changes;   /* of the data table, made by caches */
+    uint64_t reserved[3];
     uint64_t bucket[HC_BUCKETS];
 } HcState;
 
@@ -33,6 +35,7 @@ typedef struct HcMeta {
     sqlite3_int64 store;
     uint64_t seed;
     const char *options; /* borrowed until hc_l2_close */
+    uint64_t outside;    /* changes of the data table that were not the caches' */
     HcState state;
 } HcMeta;
 
@@ -40,6 +43,7 @@ typedef struct HcRow {
     sqlite3_int64 id;
     HcValue key, tag, value;
     double expires;
+    double due; /* not later than `expires`: when a purge looks at the row */
     sqlite3_int64 size;
     int has_sum;
     uint64_t sum;
@@ -50,19 +54,21 @@ typedef enum HcStatement {
     HC_L2_META,
     HC_L2_META_OPTIONS,
     HC_L2_META_REPLACE,
-    HC_L2_FIND, /* a row by key, the value with it */
-    HC_L2_HEAD, /* the same without the value */
-    HC_L2_INSERT,
-    HC_L2_REPLACE, /* all columns of a row by id */
-    HC_L2_REWRITE, /* the same but key and tag, whose indexes are left alone then */
-    HC_L2_TOUCH,   /* all but the value */
-    HC_L2_EXTEND,  /* the same but key and tag */
-    HC_L2_UNUSE,   /* the use bit off, by id */
-    HC_L2_DELETE,
-    HC_L2_CLEAR,
-    HC_L2_EXPIRED, /* in the order of expiry */
-    HC_L2_SWEEP,   /* in the order of writing, after an id */
-    HC_L2_WALK,    /* all rows with their values, by id */
+    HC_L2_CHANGES,  /* of the data table, whoever made them */
+    HC_L2_FIND,     /* a row by key, the value with it */
+    HC_L2_HEAD,     /* the same without the value */
+    HC_L2_INSERT,   /* from here to CLEAR: what the triggers of the data table count */
+    HC_L2_REPLACE,  /* all columns of a row by id */
+    HC_L2_REWRITE,  /* the same but key, due and tag, whose indexes are left alone then */
+    HC_L2_TOUCH,    /* all but the value */
+    HC_L2_EXTEND,   /* the same but key, due and tag */
+    HC_L2_DELETE,   /* by id */
+    HC_L2_CLEAR,    /* all rows */
+    HC_L2_POSTPONE, /* due at the deadline, by id */
+    HC_L2_UNUSE,    /* the use bit off, by id */
+    HC_L2_DUE,      /* in the order of `due` */
+    HC_L2_SWEEP,    /* in the order of writing, after an id */
+    HC_L2_WALK,     /* all rows with their values, by id */
     HC_L2_STATEMENTS
 } HcStatement;
 
@@ -71,7 +77,7 @@ enum {
     HC_SCAN_ALL = 0,
     HC_SCAN_KEY = 1,     /* key between two bounds */
     HC_SCAN_TAG = 2,     /* tag = ? */
-    HC_SCAN_EXPIRES = 3, /* expires between two bounds */
+    HC_SCAN_EXPIRES = 3, /* expires between two bounds; the upper one is served by the index on due */
     HC_SCAN_BY = 3,      /* mask of the above */
     HC_SCAN_GT = 4,
     HC_SCAN_GE = 8,
@@ -85,6 +91,8 @@ enum {
 
 typedef struct HcL2 {
     sqlite3 *db;
+    HcTally *tally;   /* of the connection */
+    uint64_t changes; /* that our statements made in the data table, as its triggers count them */
     char *schema;
     char *name;
     int utf16;
@@ -95,19 +103,30 @@ typedef struct HcL2 {
     unsigned generation; /* rises when statements become those of another table: a rename */
 } HcL2;
 
-/* The suffixes of the shadow tables, NULL-terminated: create, drop, rename and xShadowName go by it. */
+/* The suffixes of the shadow tables, NULL-terminated, the data table first: create, drop, rename and xShadowName go by it. */
 extern const char *const hc_l2_suffixes[];
 
-int hc_l2_init(HcL2 *l2, sqlite3 *db, const char *schema, const char *name);
+int hc_l2_init(HcL2 *l2, sqlite3 *db, HcTally *tally, const char *schema, const char *name);
 void hc_l2_finalize(HcL2 *l2); /* the statements; they come back on demand */
 void hc_l2_free(HcL2 *l2);
 
-/* DDL. *message gets the text of a failure that a user can do something about. */
+/* %1 and %2 of a statement, or {schema}, {name} and {n} of the schema, as SQL. Free with sqlite3_free. */
+char *hc_l2_expand(const HcL2 *l2, const char *text, int n);
+
+/* l2_schema.c: the DDL. *message gets the text of a failure that a user can do something about. */
 int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message);
 int hc_l2_drop(HcL2 *l2);
 /* 1 if the shadow tables do not exist. */
 int hc_l2_is_gone(HcL2 *l2);
 int hc_l2_rename(HcL2 *l2, const char *name, char **message);
+/* Is an index or a trigger missing? *what tells which ("the index on due"), NULL: none. */
+int hc_l2_missing(HcL2 *l2, const char **what);
+/* Makes what is missing. */
+int hc_l2_mend(HcL2 *l2);
+/* Brings the tables of the first format up to this one; harmless where that was done. */
+int hc_l2_upgrade(HcL2 *l2);
+/* Empties the data table. `rows`: how many there are. */
+int hc_l2_clear(HcL2 *l2, sqlite3_int64 rows);
 
 /* Opens the statement: prepared, ready to be bound. NULL stays in *stmt on failure. */
 int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);
@@ -124,10 +143,14 @@ int hc_l2_run(HcL2 *l2, HcStatement id);
 
 /*
 ** Reads the meta row and leaves the statement (and so the read transaction)
-** open. SQLITE_CORRUPT_VTAB where it is missing, malformed or of a newer format
+** open. SQLITE_CORRUPT_VTAB where it is missing, malformed or of another format
 ** (then *message tells which).
 */
 int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message);
+/* Changes of the data table, whoever made them. */
+int hc_l2_changes(HcL2 *l2, uint64_t *changes);
+/* The format that the meta row names, 0 if it cannot be read. */
+sqlite3_int64 hc_l2_format(HcL2 *l2);
 int hc_l2_write_state(HcL2 *l2, const HcState *state);
 int hc_l2_write_options(HcL2 *l2, const char *options);
 /* A new meta row, whatever was there. */
@@ -142,7 +165,8 @@ int hc_l2_read_row(sqlite3_stmt *stmt, int utf16, int with_value, HcRow *row);
 
 /* INSERT (row->id is ignored), REPLACE, REWRITE, TOUCH or EXTEND (by row->id). */
 int hc_l2_write(HcL2 *l2, HcStatement how, const HcRow *row);
-int hc_l2_delete(HcL2 *l2, sqlite3_int64 id);
+/* DELETE, POSTPONE, UNUSE: what needs no more than the id. */
+int hc_l2_run_id(HcL2 *l2, HcStatement statement, sqlite3_int64 id);
 
 /* A scan of its own statement, for a cursor. Bound by the caller: ?1 low or tag, ?2 high, ?3 now. */
 int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt);

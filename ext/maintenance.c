@@ -36,6 +36,15 @@ static int walk_open(HcCache *cache, sqlite3_int64 id, int limit) {
 /* Id below all ids: a negative one can only have been written by hand, but counts. */
 #define BELOW_ALL (-9223372036854775807LL - 1)
 
+/* Indexes and triggers; a table that lacks a column cannot be read at all. */
+static int check_parts(HcCache *cache, Findings *findings) {
+    const char *missing;
+    int rc = hc_l2_missing(&cache->l2, &missing);
+    if (rc == SQLITE_OK && missing)
+        find(findings, "%s is missing", missing);
+    return rc;
+}
+
 static int check_rows(HcCache *cache, const HcState *state, Findings *findings) {
     HcRow row;
     sqlite3_int64 entries = 0, bytes = 0;
@@ -90,11 +99,13 @@ int hc_maintenance_check(HcCache *cache, char **message) {
         }
         if (rc == SQLITE_OK)
             rc = check_rows(cache, &meta.state, &findings);
-        else if (rc == SQLITE_CORRUPT_VTAB)
-            find(&findings, "%s", detail ? detail : "counters and options are missing or damaged");
+        else if (rc == SQLITE_CORRUPT_VTAB && !detail)
+            find(&findings, "counters and options are missing or damaged");
         /* Closed last: rows and counters are those of one snapshot. */
         hc_l2_close(&cache->l2, HC_L2_META);
     }
+    if (rc == SQLITE_OK)
+        rc = check_parts(cache, &findings);
     char *text = sqlite3_str_finish(findings.text);
     if (findings.count) {
         int more = findings.count - FINDINGS_TOLD;
@@ -106,6 +117,11 @@ int hc_maintenance_check(HcCache *cache, char **message) {
         rc = *message ? SQLITE_CORRUPT_VTAB : SQLITE_NOMEM;
     }
     sqlite3_free(text);
+    if (rc == SQLITE_CORRUPT_VTAB && detail && !*message) {
+        /* Another format: what to do about it is said there. */
+        *message = detail;
+        detail = NULL;
+    }
     sqlite3_free(detail);
     return rc;
 }
@@ -114,7 +130,9 @@ int hc_maintenance_check(HcCache *cache, char **message) {
 
 static int run(HcCache *cache, const char *format) {
     char *sql = sqlite3_mprintf(format, cache->l2.schema, cache->l2.name, cache->l2.schema, cache->l2.name);
-    int rc = sql ? sqlite3_exec(cache->connection->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    unsigned begin = hc_tally_begin(cache->l2.db);
+    int rc = sql ? sqlite3_exec(cache->l2.db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+    hc_tally_end(cache->l2.tally, cache->l2.db, begin);
     sqlite3_free(sql);
     return hc_l2_failure(&cache->l2, rc);
 }
@@ -128,6 +146,11 @@ static int rebuild_indexes(HcCache *cache) {
         if (rc == SQLITE_OK)
             rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
     }
+    if (rc == SQLITE_OK)
+        rc = hc_l2_mend(&cache->l2);
+    if (rc == SQLITE_OK)
+        rc = run(cache, "UPDATE \"%w\".\"%w_data\" SET due = expires "
+                        "WHERE due > expires OR typeof(due) NOT IN ('integer', 'real')");
     return rc;
 }
 
@@ -165,7 +188,7 @@ static int recount(HcCache *cache, HcState *state) {
         hc_l2_close(&cache->l2, HC_L2_WALK);
         rc = rc == SQLITE_DONE ? SQLITE_OK : rc;
         for (int i = 0; rc == SQLITE_OK && i < damaged_count; i++) {
-            rc = hc_l2_delete(&cache->l2, damaged[i]);
+            rc = hc_l2_run_id(&cache->l2, HC_L2_DELETE, damaged[i]);
             cache->stats.corrupt++;
         }
     } while (rc == SQLITE_OK && read == BATCH);
@@ -175,7 +198,10 @@ static int recount(HcCache *cache, HcState *state) {
 static int rebuild_meta(HcCache *cache, HcMeta *meta, char **message) {
     char *detail = NULL;
     char *options = NULL;
-    int rc = hc_l2_meta(&cache->l2, meta, &detail);
+    sqlite3_int64 format = hc_l2_format(&cache->l2);
+    int rc = format > 0 && format < HC_FORMAT ? hc_l2_upgrade(&cache->l2) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = hc_l2_meta(&cache->l2, meta, &detail);
     if (rc != SQLITE_OK && detail) {
         /* A newer format: nothing to mend. */
         *message = detail;

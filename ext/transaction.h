@@ -30,6 +30,8 @@ typedef struct HcTransaction {
     int unsaved;   /* a savepoint's number + 1: it was refused, since `state` could not be written */
     int unguarded; /* the table was created in it: no xRollbackTo will tell when it is undone */
     HcState state;
+    uint64_t counted; /* HcL2.changes that are in `state` */
+    unsigned others;  /* hc_tally_others() when the L1 was last compared with the meta row */
 
     HcFrame *frames; /* by rising number */
     int frame_count;

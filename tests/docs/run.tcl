@@ -101,6 +101,15 @@ proc run_script {path} {
         return
     }
     check $path [slurp $out] [shell [slurp [file join $::top $path]]]
+    if {[string match sql/recipes/* $path]} {
+        check_head $path
+    }
+}
+
+# A recipe opens by saying when to use it, how, and what to beware of.
+proc check_head {path} {
+    regexp {\A(--[^\n]*\n)+} [slurp [file join $::top $path]] head
+    check "$path opens with its comment" {When: How: Traps:} [regexp -all -inline {When:|How:|Traps:} $head]
 }
 
 # The demo prints times, and its boxes are as wide as these.
@@ -203,7 +212,7 @@ proc check_quickstart {} {
 proc run_file {path} {
     switch -glob -- $path {
         *.md { run_document $path }
-        sql/schema.sql {}
+        sql/schema.sql - sql/recipes/*_worker.sql {}
         sql/demo*.sql { run_demo }
         default { run_script $path }
     }

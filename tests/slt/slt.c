@@ -39,6 +39,11 @@
 #include "shimvfs.c"
 #include "testclock.c"
 
+/* The extension linked in, for hosts that cannot load one (tests/versions): --extension is a name then. */
+#ifdef SLT_LINKED
+#include "hybrid_cache.h"
+#endif
+
 #define CLOCK_START 1700000000.0
 #define MAX_WORDS 128
 #define MAX_MODES 64
@@ -373,9 +378,13 @@ static void load_extension(Runner *run, sqlite3 *db) {
     int rc = SQLITE_OK;
     if (run->extension == NULL)
         return;
+#ifdef SLT_LINKED
+    rc = sqlite3_hybridcache_init(db, &message, NULL);
+#else
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
     rc = sqlite3_load_extension(db, run->extension, NULL, &message);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+#endif
     if (rc != SQLITE_OK)
         failure(run, NULL, NULL, "cannot load the extension: %s", message);
     sqlite3_free(message);
@@ -1121,11 +1130,15 @@ static bool long_double_is_short(void) {
 }
 
 /* skipif and onlyif: "sqlite", a comparison like sqlite<3.44, "short-long-double",
-** or a mode. */
+** "linked" or a mode. */
 static bool condition_holds(Runner *run, const char *condition) {
     const char *at = condition + 6;
     if (same(condition, "short-long-double"))
         return long_double_is_short();
+#ifdef SLT_LINKED
+    if (same(condition, "linked"))
+        return true;
+#endif
     if (!starts_with(condition, "sqlite") || isalpha((unsigned char)*at))
         return mode_has(&run->mode, condition);
     if (*at == '\0')

@@ -66,7 +66,11 @@ suite() {
         run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
         run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
         ;;
-    docs) run tclsh tests/docs/run.tcl ;;
+    docs)
+        run tclsh tests/docs/run.tcl
+        run tclsh tests/docs/reference.tcl
+        run tclsh tests/docs/race.tcl
+        ;;
     *)
         if [ -f "tests/$1/run.sh" ]; then
             run sh "tests/$1/run.sh"

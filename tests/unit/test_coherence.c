@@ -5,11 +5,14 @@
 #define _GNU_SOURCE /* mkdtemp */
 #include "value.c"
 #include "l2.c"
+#include "l2_schema.c"
 #include "coherence.c"
 
 #include "unit.h"
 
 #include <unistd.h>
+
+static HcTally tally;
 
 /* ---- verdicts */
 
@@ -173,7 +176,7 @@ typedef struct Side {
 static void open_side(Side *side, const char *name) {
     memset(side, 0, sizeof *side);
     side->db = unit_open(name);
-    CHECK_EQ(hc_l2_init(&side->l2, side->db, "main", "c"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&side->l2, side->db, &tally, "main", "c"), SQLITE_OK);
     hc_coherence_init(&side->coherence, side->db, side->l2.schema);
 }
 

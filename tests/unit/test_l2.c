@@ -3,8 +3,11 @@
 */
 #include "value.c"
 #include "l2.c"
+#include "l2_schema.c"
 
 #include "unit.h"
+
+static HcTally tally;
 
 static const char *const encodings[] = {"UTF-8", "UTF-16le", "UTF-16be"};
 
@@ -14,7 +17,7 @@ static sqlite3 *open_cache(HcL2 *l2, int encoding) {
     sqlite3 *db = unit_open(":memory:");
     sqlite3_snprintf(sizeof sql, sql, "PRAGMA encoding = '%s'", encodings[encoding]);
     unit_exec(db, sql);
-    CHECK_EQ(hc_l2_init(l2, db, "main", "c"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(l2, db, &tally, "main", "c"), SQLITE_OK);
     l2->utf16 = encoding > 0;
     CHECK_EQ(hc_l2_create(l2, "ttl=300", 1, &message), SQLITE_OK);
     CHECK(message == NULL);
@@ -173,10 +176,10 @@ static void test_damaged_meta(void) {
     HcMeta meta;
     char *message = NULL;
     sqlite3 *db = open_cache(&l2, 0);
-    unit_exec(db, "UPDATE c_meta SET format = 2");
+    unit_exec(db, "UPDATE c_meta SET format = 3");
     CHECK_EQ(hc_l2_meta(&l2, &meta, &message), SQLITE_CORRUPT_VTAB);
     CHECK_TEXT(message,
-               "hybrid_cache: \"c\" was written by a newer version (format 2, this one knows up to 1): upgrade the "
+               "hybrid_cache: \"c\" was written by a newer version (format 3, this one knows up to 2): upgrade the "
                "extension");
     sqlite3_free(message);
     close_cache(&l2, db);
@@ -189,7 +192,7 @@ static void test_drawn_or_derived(void) {
         HcL2 l2;
         char *message = NULL;
         sqlite3 *db = unit_open(":memory:");
-        CHECK_EQ(hc_l2_init(&l2, db, "main", i == 3 ? "d" : "c"), SQLITE_OK);
+        CHECK_EQ(hc_l2_init(&l2, db, &tally, "main", i == 3 ? "d" : "c"), SQLITE_OK);
         CHECK_EQ(hc_l2_create(&l2, "", i == 0, &message), SQLITE_OK);
         CHECK_EQ(read_meta(&l2, &metas[i]), SQLITE_OK);
         close_cache(&l2, db);
@@ -308,7 +311,7 @@ static void test_rows(void) {
         HcValue absent = integer(3);
         CHECK_EQ(find(&l2, HC_L2_FIND, &absent, &row), SQLITE_DONE);
         CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &rows[3]), SQLITE_CONSTRAINT_UNIQUE & 0xff);
-        CHECK_EQ(hc_l2_delete(&l2, 4), SQLITE_OK);
+        CHECK_EQ(hc_l2_run_id(&l2, HC_L2_DELETE, 4), SQLITE_OK);
         CHECK_EQ(find(&l2, HC_L2_FIND, &rows[3].key, &row), SQLITE_DONE);
         close_cache(&l2, db);
     }
@@ -477,6 +480,10 @@ static void test_damaged_columns(void) {
         {"expires = NULL", 1},
         {"expires = '100'", 1},
         {"expires = x'00'", 1},
+        {"due = NULL", 1},
+        {"due = '1'", 1},
+        {"due = 101", 1}, /* later than the deadline: an index would not find it */
+        {"due = 1.5", 0},
         {"tag = 5", 1},
         {"tag = x'74'", 1},
         {"size = NULL", 1},
@@ -493,9 +500,10 @@ static void test_damaged_columns(void) {
         HcL2 l2;
         HcRow row = make_row(text(0, "k"), 100.0, text(0, "t"), integer(1));
         sqlite3 *db = open_cache(&l2, 0);
-        unit_exec(db,
-                  "DROP TABLE c_data; CREATE TABLE c_data(id INTEGER PRIMARY KEY, key, expires, tag, size, used, sum, "
-                  "value)");
+        unit_exec(
+            db,
+            "DROP TABLE c_data; CREATE TABLE c_data(id INTEGER PRIMARY KEY, key, expires, due, tag, size, used, sum, "
+            "value)");
         CHECK_EQ(hc_l2_write(&l2, HC_L2_INSERT, &row), SQLITE_OK);
         char *sql = sqlite3_mprintf("UPDATE c_data SET %s", cases[i].damage);
         HcValue used = integer(1);
@@ -534,12 +542,12 @@ static void test_touch(void) {
                         row.key = what & 1 ? rows[i].key : new_key;
                     row.sum ^= before ^ hc_row_sum_head(&row);
                     /* What the row borrows goes with its statement: keep what is written. */
-                    HcValue *parts[] = {&row.key, &row.tag};
+                    HcValue *pieces[] = {&row.key, &row.tag};
                     static char kept[2][64];
                     for (int p = 0; p < 2; p++) {
-                        if (parts[p]->type == SQLITE_TEXT || parts[p]->type == SQLITE_BLOB) {
-                            memcpy(kept[p], parts[p]->data, parts[p]->n);
-                            parts[p]->data = kept[p];
+                        if (pieces[p]->type == SQLITE_TEXT || pieces[p]->type == SQLITE_BLOB) {
+                            memcpy(kept[p], pieces[p]->data, pieces[p]->n);
+                            pieces[p]->data = kept[p];
                         }
                     }
                     hc_l2_close(&l2, HC_L2_HEAD);
@@ -590,7 +598,7 @@ static void test_statements(void) {
             continue;
         if (!CHECK_EQ(hc_l2_scan_open(&l2, shape, &stmt), SQLITE_OK))
             printf("  shape %d\n", shape);
-        CHECK_EQ(sqlite3_column_count(stmt), 7);
+        CHECK_EQ(sqlite3_column_count(stmt), 8);
         hc_l2_scan_close(&l2, shape, l2.generation, stmt);
         sqlite3_stmt *again = NULL;
         CHECK_EQ(hc_l2_scan_open(&l2, shape, &again), SQLITE_OK);
@@ -607,7 +615,7 @@ static void test_tables(void) {
     sqlite3 *db = unit_open(":memory:");
     unit_exec(db, "ATTACH ':memory:' AS \"a \"\"b\"");
     /* Names that need quotes in every place. */
-    CHECK_EQ(hc_l2_init(&l2, db, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&l2, db, &tally, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
     CHECK_EQ(hc_l2_create(&l2, "", 1, &message), SQLITE_OK);
     HcState state = odd_state(3);
     CHECK_EQ(hc_l2_write_state(&l2, &state), SQLITE_OK);
@@ -618,7 +626,7 @@ static void test_tables(void) {
     CHECK_EQ(hc_l2_write_state(&l2, &state), SQLITE_OK);
     /* The old name is free again, though its indexes are still called after it. */
     HcL2 second;
-    CHECK_EQ(hc_l2_init(&second, db, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&second, db, &tally, "a \"b", "the \"cache\" it's 100%"), SQLITE_OK);
     CHECK_EQ(hc_l2_create(&second, "", 1, &message), SQLITE_OK);
     /* A name that is taken: refused, in words. */
     CHECK(hc_l2_create(&second, "", 1, &message) != SQLITE_OK);

@@ -1,0 +1,2 @@
+# The suite tries what `make amalgamation` and `make static` make.
+tests: $(ONE_FILE) $(HEADER) $(ARCHIVE)
