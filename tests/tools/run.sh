@@ -62,6 +62,10 @@ suite() {
         ;;
     tcl) run tclsh tests/tcl/all.tcl ;;
     model) run sh tests/model/run.sh ;;
+    fault)
+        run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
+        run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
+        ;;
     docs)
         run tclsh tests/docs/run.tcl
         run tclsh tests/docs/reference.tcl
