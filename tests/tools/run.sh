@@ -71,10 +71,6 @@ suite() {
         run tclsh tests/docs/reference.tcl
         run tclsh tests/docs/race.tcl
         ;;
-    fault)
-        run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
-        run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
-        ;;
     *)
         if [ -f "tests/$1/run.sh" ]; then
             run sh "tests/$1/run.sh"
