@@ -28,6 +28,8 @@ FUNCTIONS = {
     ("hybrid_cache_option", 2): "hybrid_cache_option('cache', 'ttl')",
     ("hybrid_cache_clear_l1", 1): "hybrid_cache_clear_l1('cache')",
     ("hybrid_cache_reset_stats", 1): "hybrid_cache_reset_stats('cache')",
+    ("hybrid_cache_memory_limit", 0): "hybrid_cache_memory_limit()",
+    ("hybrid_cache_memory_limit", 1): "hybrid_cache_memory_limit('64M')",
     ("hybrid_cache_version", 0): "hybrid_cache_version()",
 }
 READS = [f"SELECT {call}" for call in FUNCTIONS.values()] + [

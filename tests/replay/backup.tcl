@@ -201,7 +201,7 @@ puts $reader {
 }
 close $reader
 file attributes $hc::directory -permissions 0755
-file copy [glob $hc::extension*] .
+file copy $hc::extension[info sharedlibextension] .
 set extension [file join $hc::directory [file tail $hc::extension]]
 if {[catch {exec {*}$as true}]} {
     skip replica-readonly-directory "no setpriv (Debian package util-linux)"

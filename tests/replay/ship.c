@@ -285,7 +285,7 @@ static long long dump_hash(const char *path) {
     if (sqlite3_prepare_v2(
             db,
             "SELECT quote(key) || quote(value) || quote(expires) || quote(tag) || id || sum FROM cache_data "
-            "UNION ALL SELECT hex(state) || options FROM cache_meta",
+            "UNION ALL SELECT hex(state) || options FROM cache_meta WHERE id = 1",
             -1, &stmt, NULL) != SQLITE_OK)
         die("dump", db);
     while (sqlite3_step(stmt) == SQLITE_ROW) {

@@ -1,2 +1,2 @@
-# cache_limits.c, D5: eviction spares what this connection has read
-s/if (cache->options\.clock == HC_CLOCK_CALLER)/if (0)/
+# cache.c, D5: eviction spares what this connection has read
+s/hc_uses_want(&cache->uses, cache->options\.clock == HC_CLOCK_LOCAL &&/hc_uses_want(\&cache->uses, 1 \&\&/
