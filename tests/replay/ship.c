@@ -175,12 +175,16 @@ static void lock_file(int file, short type) {
     }
 }
 
+/* What SQLite compares to see whether a file has changed: the counter, the size, the free list. */
+#define CHANGE_BYTES 16
+
 /* One transaction: its frames from the shipped ones up to, not including, `end`. */
 static void apply(Shipper *shipper, long end, uint32_t size_in_pages) {
-    static unsigned char frame[FRAME], first[PAGE];
+    static unsigned char frame[FRAME], first[PAGE], told[CHANGE_BYTES];
     lock_file(shipper->to, F_WRLCK);
     if (pread(shipper->to, first, PAGE, 0) != PAGE)
         die(replica, NULL);
+    memcpy(told, first + 24, CHANGE_BYTES);
     for (long i = shipper->frames; i < end - (strcmp(plant, "half") == 0 && end - shipper->frames > 1); i++) {
         if (pread(shipper->from, frame, FRAME, HEADER + i * FRAME) != FRAME)
             die(wal, NULL);
@@ -192,12 +196,13 @@ static void apply(Shipper *shipper, long end, uint32_t size_in_pages) {
         shipper->pages++;
     }
     /* Rollback-journal mode, and the counter that says that something was committed. */
-    if (strcmp(plant, "counter") != 0)
-        shipper->counter++;
+    shipper->counter++;
     first[18] = first[19] = 1;
     put_big_endian(first + 24, shipper->counter);
     put_big_endian(first + 28, size_in_pages);
     put_big_endian(first + 92, shipper->counter);
+    if (strcmp(plant, "counter") == 0)
+        memcpy(first + 24, told, CHANGE_BYTES);
     if (pwrite(shipper->to, first, PAGE, 0) != PAGE || ftruncate(shipper->to, (off_t)size_in_pages * PAGE) != 0)
         die(replica, NULL);
     lock_file(shipper->to, F_UNLCK);
