@@ -265,9 +265,10 @@ int hc_cache_enter(HcCache *cache, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
         return SQLITE_LOCKED;
     }
+    rc = hc_l2_put_back(&cache->l2);
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
-    if (!cache->options_text) {
+    if (rc == SQLITE_OK && !cache->options_text) {
         HcMeta meta;
         rc = read_settings(cache);
         if (rc == SQLITE_OK)
@@ -493,28 +494,59 @@ int hc_cache_join(HcCache *cache, char **message) {
     return SQLITE_OK;
 }
 
-int hc_cache_clear(HcCache *cache) {
-    char *message = NULL;
+/* The counters from the rows; where these cannot be read, what was counted stays. */
+static void recount(HcCache *cache) {
+    HcRow row;
+    sqlite3_stmt *stmt;
+    sqlite3_int64 entries = 0, bytes = 0;
+    int rc = hc_l2_open(&cache->l2, HC_L2_WALK, &stmt);
+    if (rc != SQLITE_OK)
+        return;
+    sqlite3_bind_int64(stmt, 1, HC_BELOW_ALL_IDS);
+    sqlite3_bind_int(stmt, 2, -1);
+    while ((rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
+        entries++;
+        bytes += hc_cache_counted_size(&row);
+    }
+    if (rc == SQLITE_DONE) {
+        cache->transaction.state.entries = entries;
+        cache->transaction.state.bytes = bytes;
+    }
+}
+
+/*
+** The DELETE has no statement journal: where it fails half-way, in a transaction that goes on, some rows may be gone.
+** So the L1 forgets everything whatever comes of it, and the counters follow the rows. One failure can be in the middle
+** of a row: what a savepoint keeps goes to a temporary file that cannot be opened. That transaction must not be
+** committed, and SQLite ends it at an I/O error.
+**
+**     BEGIN; SAVEPOINT s; INSERT INTO cache(cache) VALUES('clear');  -- no directory for temporary files
+*/
+int hc_cache_clear(HcCache *cache, char **message) {
     HcState *state = &cache->transaction.state;
-    int rc = hc_cache_join(cache, &message);
-    sqlite3_free(message);
+    int rc = hc_cache_join(cache, message);
+    if (rc != SQLITE_OK)
+        return rc;
+    state->version = hc_mix(state->version, HC_CLEARED);
+    for (int i = 0; i < HC_BUCKETS; i++)
+        state->bucket[i] = state->version;
+    cache->transaction.dirty = 1;
+    hc_l1_clear(&cache->l1);
+    rc = hc_l2_clear(&cache->l2, state->entries);
     if (rc == SQLITE_OK)
-        rc = hc_l2_clear(&cache->l2, state->entries);
-    if (rc == SQLITE_OK) {
-        state->version = hc_mix(state->version, HC_CLEARED);
         state->entries = state->bytes = state->hand = 0;
-        for (int i = 0; i < HC_BUCKETS; i++)
-            state->bucket[i] = state->version;
-        cache->transaction.dirty = 1;
-        hc_l1_clear(&cache->l1);
+    if ((rc & 0xff) == SQLITE_CANTOPEN) {
+        *message = sqlite3_mprintf("hybrid_cache: clearing \"%w\": %s; the transaction is rolled back", cache->name,
+                                   sqlite3_errstr(rc));
+        rc = SQLITE_IOERR;
+    } else if (rc != SQLITE_OK && cache->transaction.open) {
+        recount(cache);
     }
     return rc;
 }
 
-int hc_cache_set_options(HcCache *cache, const HcOptions *options) {
-    char *message = NULL;
-    int rc = hc_cache_join(cache, &message);
-    sqlite3_free(message);
+int hc_cache_set_options(HcCache *cache, const HcOptions *options, char **message) {
+    int rc = hc_cache_join(cache, message);
     char *text = rc == SQLITE_OK ? hc_options_text(options) : NULL;
     if (rc == SQLITE_OK && !text)
         rc = SQLITE_NOMEM;

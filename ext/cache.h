@@ -124,10 +124,10 @@ int hc_cache_insert(HcCache *cache, const HcWrite *write, char **message);
 int hc_cache_update(HcCache *cache, const HcKey *key, const HcWrite *write, int set, char **message);
 int hc_cache_delete(HcCache *cache, const HcKey *key, double now, char **message);
 /* Removes rows that expired at or before `until`, at most `limit` of them; *removed counts. */
-int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed);
-int hc_cache_clear(HcCache *cache);
+int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed, char **message);
+int hc_cache_clear(HcCache *cache, char **message);
 /* Makes the new options hold, limits at once. */
-int hc_cache_set_options(HcCache *cache, const HcOptions *options);
+int hc_cache_set_options(HcCache *cache, const HcOptions *options, char **message);
 /* Reads a row of the entry for an UPDATE FROM to compare with; SQLITE_NOTFOUND, or the row with its statement open. */
 int hc_cache_row(HcCache *cache, const HcKey *key, HcRow *row);
 void hc_cache_row_close(HcCache *cache);

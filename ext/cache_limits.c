@@ -44,7 +44,7 @@ static int remove_victim(HcCache *cache, const HcVictim *victim) {
 /*
 ** Looks at up to `limit` rows that are due at or before `until`, not at the row `keep`:
 ** those that have expired are removed; those whose deadline was moved away since are put
-** off until then. *next is when the first row that was not looked at is due.
+** off until then. *next is when the first row that stays is due.
 */
 static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 keep, HcPurge *purge, double *next) {
     HcVictim victims[BATCH];
@@ -52,6 +52,7 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
     HcRow row;
     sqlite3_stmt *stmt;
     int victim_count = 0, postponed_count = 0;
+    double kept = HC_AFTER_ALL;
     *next = HC_AFTER_ALL;
     int rc = hc_l2_open(&cache->l2, HC_L2_DUE, &stmt);
     if (rc != SQLITE_OK)
@@ -68,7 +69,11 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
             postponed[postponed_count++] = row.id;
         else if (row.id != keep)
             choose_victim(cache, &row, &victims[victim_count++]);
+        else
+            kept = row.due;
     }
+    if (kept < *next)
+        *next = kept;
     hc_l2_close(&cache->l2, HC_L2_DUE);
     rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
     for (int i = 0; rc == SQLITE_OK && i < postponed_count; i++) {
@@ -86,12 +91,10 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
 }
 
 /* To put a row off costs about a quarter of removing it, and counts as that much of the limit. */
-int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed) {
-    char *message = NULL;
+int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed, char **message) {
     HcPurge purge = {0};
     double next = HC_BEFORE_ALL;
-    int rc = hc_cache_join(cache, &message);
-    sqlite3_free(message);
+    int rc = hc_cache_join(cache, message);
     while (rc == SQLITE_OK && next <= until && purge.removed < limit) {
         sqlite3_int64 left = limit - purge.removed;
         if (purge.removed > 0 && purge.postponed / 4 >= left)

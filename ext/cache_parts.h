@@ -9,6 +9,8 @@
 /* Earlier than any deadline, later than any: what entries are judged against where time must not count. */
 #define HC_BEFORE_ALL (-1e300)
 #define HC_AFTER_ALL 1e300
+/* Below all ids: a negative one can only have been written by hand, but counts. */
+#define HC_BELOW_ALL_IDS (-9223372036854775807LL - 1)
 
 /* The L1's entry of that key if it may be served at all; one that others changed is dropped. Borrowed. */
 HcEntry *hc_cache_candidate(HcCache *cache, const HcKey *key, uint32_t hash, double now);

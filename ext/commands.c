@@ -44,7 +44,7 @@ static int purge(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, c
         if (until >= HC_NEVER)
             until = HC_NEVER - 1;
     }
-    int rc = hc_cache_purge(cache, until - cache->options.grace, limit, &removed);
+    int rc = hc_cache_purge(cache, until - cache->options.grace, limit, &removed, message);
     cache->stats.last_purge = removed;
     return rc;
 }
@@ -58,7 +58,7 @@ static int no_arguments(const char *name, sqlite3_value *value, sqlite3_value *e
 
 static int clear(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, char **message) {
     int rc = no_arguments("clear", value, expires, message);
-    return rc == SQLITE_OK ? hc_cache_clear(cache) : rc;
+    return rc == SQLITE_OK ? hc_cache_clear(cache, message) : rc;
 }
 
 static int check(HcCache *cache, sqlite3_value *value, sqlite3_value *expires, char **message) {
@@ -85,7 +85,7 @@ static int set_option(HcCache *cache, const HcOption *option, sqlite3_value *val
     if (!is_null(expires))
         return fail(message, sqlite3_mprintf("hybrid_cache: option %s takes a value and no expires", option->name));
     int rc = hc_option_set(&options, option, value, message);
-    return rc == SQLITE_OK ? hc_cache_set_options(cache, &options) : rc;
+    return rc == SQLITE_OK ? hc_cache_set_options(cache, &options, message) : rc;
 }
 
 static int fail_unknown(const char *name, char **message) {

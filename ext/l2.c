@@ -266,12 +266,24 @@ static int is_query_only(sqlite3 *db) {
 int hc_l2_write_state(HcL2 *l2, const HcState *state) {
     int rc = write_state(l2, state);
     if (rc == SQLITE_READONLY && is_query_only(l2->db)) {
-        int off = sqlite3_exec(l2->db, "PRAGMA query_only = 0", NULL, NULL, NULL);
-        rc = off == SQLITE_OK ? write_state(l2, state) : off;
-        int on = sqlite3_exec(l2->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
-        rc = rc == SQLITE_OK ? on : rc;
+        rc = sqlite3_exec(l2->db, "PRAGMA query_only = 0", NULL, NULL, NULL);
+        /* It may be off even where that fails (the PRAGMA has its effect when it is parsed), unless it was denied. */
+        l2->write_enabled = rc != SQLITE_AUTH;
+        if (rc == SQLITE_OK)
+            rc = write_state(l2, state);
+        hc_l2_put_back(l2);
     }
     return hc_l2_failure(l2, rc);
+}
+
+int hc_l2_put_back(HcL2 *l2) {
+    int rc = SQLITE_OK;
+    /* Twice: of two allocations in a row seldom both fail. */
+    for (int i = 0; l2->write_enabled && i < 2; i++) {
+        rc = sqlite3_exec(l2->db, "PRAGMA query_only = 1", NULL, NULL, NULL);
+        l2->write_enabled = rc != SQLITE_OK && rc != SQLITE_AUTH && !is_query_only(l2->db);
+    }
+    return l2->write_enabled ? rc : SQLITE_OK;
 }
 
 int hc_l2_write_options(HcL2 *l2, const char *options) {
@@ -482,10 +494,14 @@ void hc_l2_scan_close(HcL2 *l2, int shape, unsigned generation, sqlite3_stmt *st
 
 /* ------------------------------------------------------------------ messages */
 
-char *hc_l2_message(const HcL2 *l2, int rc) {
+char *hc_l2_message(HcL2 *l2, int rc) {
+    char *message = NULL;
     switch (rc & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+        tell_format(l2, &message);
+        if (message)
+            return message;
         return sqlite3_mprintf(
             "hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
             "VALUES('rebuild'), or DROP TABLE and create it anew",

@@ -103,6 +103,7 @@ typedef struct HcL2 {
     /* One idle scan kept for the next cursor of the same shape. */
     sqlite3_stmt *spare;
     int spare_shape;
+    int write_enabled;   /* 1 = PRAGMA query_only was taken off, and could not be put back yet */
     unsigned generation; /* rises when statements become those of another table: a rename */
 } HcL2;
 
@@ -124,6 +125,8 @@ int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message);
 int hc_l2_drop(HcL2 *l2);
 /* 1 if the shadow tables do not exist. */
 int hc_l2_is_gone(HcL2 *l2);
+/* Makes those of the tables that do not exist, empty. */
+int hc_l2_restore(HcL2 *l2);
 int hc_l2_rename(HcL2 *l2, const char *name, char **message);
 /* Is an index or a trigger missing? *what tells which ("the index on due"), NULL: none. */
 int hc_l2_missing(HcL2 *l2, const char **what);
@@ -158,6 +161,8 @@ int hc_l2_changes(HcL2 *l2, uint64_t *changes);
 /* The format that the meta row names, 0 if it cannot be read. */
 sqlite3_int64 hc_l2_format(HcL2 *l2);
 int hc_l2_write_state(HcL2 *l2, const HcState *state);
+/* Puts query_only back where hc_l2_write_state() could not: no memory, interrupted. Before anything else. */
+int hc_l2_put_back(HcL2 *l2);
 int hc_l2_write_options(HcL2 *l2, const char *options);
 /* A new meta row, whatever was there. */
 int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta);
@@ -184,6 +189,6 @@ uint64_t hc_row_sum_head(const HcRow *row);
 sqlite3_int64 hc_row_size(const HcRow *row);
 
 /* A text for a failure of L2 that names the cache and the remedy and no shadow table. Free with sqlite3_free. */
-char *hc_l2_message(const HcL2 *l2, int rc);
+char *hc_l2_message(HcL2 *l2, int rc);
 
 #endif

@@ -97,12 +97,8 @@ int hc_l2_missing(HcL2 *l2, const char **what) {
     return rc;
 }
 
-/* The statement of schema.sql that makes a part: its name in the text tells. */
-static char *part_sql(HcL2 *l2, int part, int number) {
-    char word[64];
-    sqlite3_snprintf(sizeof word, word, "_data_%s{n}", parts[part].name);
-    /* A trigger has a semicolon inside. */
-    const char *last = parts[part].type[0] == 't' ? "END;" : ";";
+/* The statement of schema.sql that makes what is called `word` there, and ends with `last`. */
+static char *statement_of(HcL2 *l2, const char *word, const char *last, int number) {
     const char *begin = strstr(hc_schema_sql, word), *end = begin ? strstr(begin, last) : NULL;
     while (begin && begin > hc_schema_sql && strncmp(begin, "CREATE ", 7) != 0)
         begin--;
@@ -110,6 +106,13 @@ static char *part_sql(HcL2 *l2, int part, int number) {
     char *sql = text ? hc_l2_expand(l2, text, number) : NULL;
     sqlite3_free(text);
     return sql;
+}
+
+static char *part_sql(HcL2 *l2, int part, int number) {
+    char word[64];
+    sqlite3_snprintf(sizeof word, word, "_data_%s{n}", parts[part].name);
+    /* A trigger has a semicolon inside. */
+    return statement_of(l2, word, parts[part].type[0] == 't' ? "END;" : ";", number);
 }
 
 int hc_l2_mend(HcL2 *l2) {
@@ -184,12 +187,27 @@ int hc_l2_drop(HcL2 *l2) {
     return rc;
 }
 
-int hc_l2_is_gone(HcL2 *l2) {
-    char *table = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[1]);
+static int is_gone(HcL2 *l2, const char *suffix) {
+    char *table = sqlite3_mprintf("%s_%s", l2->name, suffix);
     int gone = table && sqlite3_table_column_metadata(l2->db, l2->schema, table, NULL, NULL, NULL, NULL, NULL, NULL) ==
                             SQLITE_ERROR;
     sqlite3_free(table);
     return gone;
+}
+
+int hc_l2_is_gone(HcL2 *l2) {
+    return is_gone(l2, hc_l2_suffixes[1]);
+}
+
+int hc_l2_restore(HcL2 *l2) {
+    int rc = SQLITE_OK;
+    for (int i = 0; rc == SQLITE_OK && hc_l2_suffixes[i]; i++) {
+        char word[64];
+        sqlite3_snprintf(sizeof word, word, "{name}_%s\"(", hc_l2_suffixes[i]);
+        if (is_gone(l2, hc_l2_suffixes[i]))
+            rc = execute(l2, statement_of(l2, word, "\n);", 0), NULL);
+    }
+    return hc_l2_failure(l2, rc);
 }
 
 int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
@@ -217,12 +235,15 @@ int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: cannot rename \"%w\" to \"%w\": %s", l2->name, name, error);
     sqlite3_free(error);
     if (rc == SQLITE_OK) {
-        sqlite3_free(l2->name);
+        char *former = l2->name;
         l2->name = copy;
         rc = hc_l2_mend(l2);
-    } else {
-        sqlite3_free(copy);
+        if (rc != SQLITE_OK)
+            l2->name = former;
+        else
+            copy = former;
     }
+    sqlite3_free(copy);
     return rc;
 }
 
@@ -253,6 +274,12 @@ int hc_l2_upgrade(HcL2 *l2) {
     return rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
 }
 
+/* After such a failure SQLite may have ended the transaction: what was put aside is back, and nothing must be written. */
+static int may_have_ended(int rc) {
+    rc &= 0xff;
+    return rc == SQLITE_NOMEM || rc == SQLITE_IOERR || rc == SQLITE_INTERRUPT || rc == SQLITE_FULL;
+}
+
 /*
 ** A DELETE without a WHERE takes pages at a time, but goes row by row where there is a trigger on it. That one
 ** is put aside meanwhile, unless the schema cannot be written (shared cache), or it is not worth it: other
@@ -260,14 +287,22 @@ int hc_l2_upgrade(HcL2 *l2) {
 */
 int hc_l2_clear(HcL2 *l2, sqlite3_int64 rows) {
     sqlite3_stmt *stmt;
-    int aside = rows > CLEARED_ROW_BY_ROW && drop_triggers(l2, "delete") == SQLITE_OK;
+    int aside = rows > CLEARED_ROW_BY_ROW;
     uint64_t changes = l2->changes;
-    int rc = hc_l2_open(l2, HC_L2_CLEAR, &stmt);
+    int rc = aside ? drop_triggers(l2, "delete") : SQLITE_OK;
+    if ((rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_AUTH)
+        aside = 0;
+    else if (rc != SQLITE_OK)
+        return rc;
+    rc = hc_l2_open(l2, HC_L2_CLEAR, &stmt);
     if (rc == SQLITE_OK)
         rc = hc_l2_run(l2, HC_L2_CLEAR);
     if (aside) {
         l2->changes = changes; /* nobody has counted */
-        rc = rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
+        if (!may_have_ended(rc)) {
+            int mended = hc_l2_mend(l2);
+            rc = rc == SQLITE_OK ? mended : rc;
+        }
     }
     return rc;
 }

@@ -33,9 +33,6 @@ static int walk_open(HcCache *cache, sqlite3_int64 id, int limit) {
     return rc == SQLITE_OK ? sqlite3_bind_int(stmt, 2, limit) : rc;
 }
 
-/* Id below all ids: a negative one can only have been written by hand, but counts. */
-#define BELOW_ALL (-9223372036854775807LL - 1)
-
 /* Indexes and triggers; a table that lacks a column cannot be read at all. */
 static int check_parts(HcCache *cache, Findings *findings) {
     const char *missing;
@@ -48,7 +45,7 @@ static int check_parts(HcCache *cache, Findings *findings) {
 static int check_rows(HcCache *cache, const HcState *state, Findings *findings) {
     HcRow row;
     sqlite3_int64 entries = 0, bytes = 0;
-    int rc = walk_open(cache, BELOW_ALL, -1);
+    int rc = walk_open(cache, HC_BELOW_ALL_IDS, -1);
     while (rc == SQLITE_OK && (rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
         HcRow same;
         HcKey key;
@@ -156,7 +153,7 @@ static int rebuild_indexes(HcCache *cache) {
 
 /* Deletes damaged rows, corrects sizes, and counts. */
 static int recount(HcCache *cache, HcState *state) {
-    sqlite3_int64 last = BELOW_ALL;
+    sqlite3_int64 last = HC_BELOW_ALL_IDS;
     int rc, read;
     do {
         sqlite3_int64 damaged[BATCH];
@@ -241,14 +238,15 @@ static int rebuild_meta(HcCache *cache, HcMeta *meta, char **message) {
 int hc_maintenance_rebuild(HcCache *cache, char **message) {
     HcMeta meta;
     HcTransaction *transaction = &cache->transaction;
-    int rc = rebuild_meta(cache, &meta, message);
+    int rc = hc_l2_restore(&cache->l2);
+    if (rc == SQLITE_OK)
+        rc = rebuild_meta(cache, &meta, message);
     if (rc == SQLITE_OK)
         rc = rebuild_indexes(cache);
     if ((rc & 0xff) == SQLITE_CORRUPT && !*message)
-        *message =
-            sqlite3_mprintf("hybrid_cache: the storage of \"%w\" is missing and cannot be rebuilt: DROP TABLE and "
-                            "create it anew",
-                            cache->name);
+        *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" cannot be rebuilt: DROP TABLE and "
+                                   "create it anew",
+                                   cache->name);
     if (rc != SQLITE_OK)
         return rc;
     /* What this transaction has not written yet must not get lost: its version goes into the new one. */

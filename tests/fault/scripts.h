@@ -19,7 +19,8 @@ enum {
     COLD = 8,        /* loading the extension and the first reading belong to the script */
     LOOSE = 16,      /* the L1 may have what L2 has not */
     DENSE = 32,      /* in one mode every interrupt is tried in the bounded form as well */
-    ROLLBACK = 64    /* not in WAL mode */
+    ROLLBACK = 64,   /* not in WAL mode */
+    SEALED = 128     /* the last step but one turns query_only on: if it succeeds, that stays on */
 };
 
 typedef struct {
