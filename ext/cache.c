@@ -84,6 +84,7 @@ void hc_cache_drop(HcCache *cache) {
 }
 
 void hc_cache_disconnected(HcCache *cache) {
+    cache->coherence.reloaded = 1;
     cache->users--;
     settle(cache);
 }
@@ -176,6 +177,12 @@ static int apply_options(HcCache *cache, const char *text) {
     return SQLITE_OK;
 }
 
+/* Is a transaction open that has written to the file? */
+static int is_writing(const HcCache *cache) {
+    int state = hc_host_txn_state(cache->connection->db, cache->schema);
+    return state != 0 && state != 1;
+}
+
 /*
 ** Is a statement that this cache has no part in writing to the file just now? What it has
 ** done so far shows in every read, and nothing tells us if it fails and is undone.
@@ -184,8 +191,7 @@ static int apply_options(HcCache *cache, const char *text) {
 */
 static int amid_write(const HcCache *cache) {
     sqlite3 *db = cache->connection->db;
-    int state = hc_host_txn_state(db, cache->schema);
-    if (cache->transaction.open || state == 0 || state == 1)
+    if (cache->transaction.open || !is_writing(cache))
         return 0;
     for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
         if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
@@ -199,17 +205,30 @@ static int amid_write(const HcCache *cache) {
 ** and with it the read transaction, stays open: close HC_L2_META afterwards.
 */
 static int compare(HcCache *cache, HcMeta *meta, char **message) {
+    HcCoherence *coherence = &cache->coherence;
+    unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     int rc = hc_l2_meta(&cache->l2, meta, message);
     if (rc != SQLITE_OK)
         return rc;
     /* What this transaction has changed is counted there already, but not yet said to be ours. */
     if (cache->transaction.joined)
         meta->outside -= cache->l2.changes - cache->transaction.counted;
-    cache->transaction.others = hc_tally_others(&cache->connection->tally, cache->connection->db);
-    if (hc_coherence_adopt(&cache->coherence, meta) == HC_OTHER)
+    cache->transaction.others = others;
+    /*
+    ** Changes of others are a count, which a rollback takes back and the next change repeats:
+    **
+    **     BEGIN; UPDATE cache_data ...; SELECT hybrid_cache_get(...); ROLLBACK; UPDATE cache_data ...;
+    */
+    if (coherence->tentative && !cache->transaction.open)
+        hc_coherence_forget(coherence);
+    int moved = coherence->known ? coherence->outside != meta->outside : others != 0;
+    if (hc_coherence_adopt(coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
-    if (amid_write(cache))
-        hc_coherence_doubt(&cache->coherence);
+    if (moved && is_writing(cache))
+        coherence->tentative = 1;
+    /* Where the cache takes no part, nobody tells of the end. */
+    if (amid_write(cache) || (coherence->tentative && !cache->transaction.open))
+        hc_coherence_doubt(coherence);
     rc = apply_options(cache, meta->options);
     if (rc != SQLITE_OK)
         hc_l2_close(&cache->l2, HC_L2_META);
@@ -498,16 +517,17 @@ int hc_cache_clear(HcCache *cache) {
     HcState *state = &cache->transaction.state;
     int rc = hc_cache_join(cache, &message);
     sqlite3_free(message);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = hc_l2_clear(&cache->l2, state->entries);
     if (rc == SQLITE_OK)
-        rc = hc_l2_clear(&cache->l2, state->entries);
-    if (rc == SQLITE_OK) {
-        state->version = hc_mix(state->version, HC_CLEARED);
         state->entries = state->bytes = state->hand = 0;
-        for (int i = 0; i < HC_BUCKETS; i++)
-            state->bucket[i] = state->version;
-        cache->transaction.dirty = 1;
-        hc_l1_clear(&cache->l1);
-    }
+    /* Also after a failure that may have left it half done. */
+    state->version = hc_mix(state->version, HC_CLEARED);
+    for (int i = 0; i < HC_BUCKETS; i++)
+        state->bucket[i] = state->version;
+    cache->transaction.dirty = 1;
+    hc_l1_clear(&cache->l1);
     return rc;
 }
 
@@ -576,6 +596,8 @@ int hc_cache_savepoint(HcCache *cache, int savepoint) {
 void hc_cache_rollback_to(HcCache *cache, int savepoint) {
     cache->stats.rolled_back += hc_transaction_rollback_to(&cache->transaction, savepoint, &cache->l1);
     /* What was learnt since may be undone as well, the options among it. */
+    if (cache->coherence.tentative)
+        hc_coherence_forget(&cache->coherence);
     relearn(cache);
 }
 
@@ -595,10 +617,13 @@ void hc_cache_commit(HcCache *cache) {
         hc_transaction_forget(transaction, &cache->l1);
         hc_coherence_doubt(&cache->coherence);
     }
+    cache->coherence.tentative = 0;
     hc_transaction_end(transaction);
 }
 
 void hc_cache_rollback(HcCache *cache) {
     cache->stats.rolled_back += hc_transaction_rollback(&cache->transaction, &cache->l1);
+    if (cache->coherence.tentative)
+        hc_coherence_forget(&cache->coherence);
     relearn(cache);
 }

@@ -253,6 +253,18 @@ int hc_l2_upgrade(HcL2 *l2) {
     return rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
 }
 
+/* May the trigger that is put aside be made anew? What an authorizer denies has to show while it is there. */
+static int may_mend(HcL2 *l2) {
+    int number = 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc = free_number(l2, &number);
+    char *sql = rc == SQLITE_OK ? part_sql(l2, PARTS - 1, number) : NULL;
+    rc = sql ? sqlite3_prepare_v2(l2->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return rc == SQLITE_OK;
+}
+
 /*
 ** A DELETE without a WHERE takes pages at a time, but goes row by row where there is a trigger on it. That one
 ** is put aside meanwhile, unless the schema cannot be written (shared cache), or it is not worth it: other
@@ -260,14 +272,15 @@ int hc_l2_upgrade(HcL2 *l2) {
 */
 int hc_l2_clear(HcL2 *l2, sqlite3_int64 rows) {
     sqlite3_stmt *stmt;
-    int aside = rows > CLEARED_ROW_BY_ROW && drop_triggers(l2, "delete") == SQLITE_OK;
+    int aside = rows > CLEARED_ROW_BY_ROW && may_mend(l2) && drop_triggers(l2, "delete") == SQLITE_OK;
     uint64_t changes = l2->changes;
     int rc = hc_l2_open(l2, HC_L2_CLEAR, &stmt);
     if (rc == SQLITE_OK)
         rc = hc_l2_run(l2, HC_L2_CLEAR);
     if (aside) {
-        l2->changes = changes; /* nobody has counted */
-        rc = rc == SQLITE_OK ? hc_l2_mend(l2) : rc;
+        int mended = hc_l2_mend(l2); /* also after a failure: the transaction may go on */
+        l2->changes = changes;       /* nobody has counted */
+        rc = rc == SQLITE_OK ? mended : rc;
     }
     return rc;
 }
