@@ -177,10 +177,16 @@ static int apply_options(HcCache *cache, const char *text) {
     return SQLITE_OK;
 }
 
-/* Is a transaction open that has written to the file? */
+/* Is a transaction open that may write to the file? */
 static int is_writing(const HcCache *cache) {
     int state = hc_host_txn_state(cache->connection->db, cache->schema);
     return state != 0 && state != 1;
+}
+
+/* And has it changed anything? `coherence.changes` is kept up outside of explicit ones only. */
+static int has_written(const HcCache *cache) {
+    sqlite3 *db = cache->connection->db;
+    return is_writing(cache) && (sqlite3_get_autocommit(db) || sqlite3_total_changes(db) != cache->coherence.changes);
 }
 
 /*
@@ -224,7 +230,7 @@ static int compare(HcCache *cache, HcMeta *meta, char **message) {
     int moved = coherence->known ? coherence->outside != meta->outside : others != 0;
     if (hc_coherence_adopt(coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
-    if (moved && is_writing(cache))
+    if (moved && has_written(cache))
         coherence->tentative = 1;
     /* Where the cache takes no part, nobody tells of the end. */
     if (amid_write(cache) || (coherence->tentative && !cache->transaction.open))
@@ -357,8 +363,9 @@ int hc_cache_promote(HcCache *cache, HcEntry *entry) {
     return hc_l1_insert(&cache->l1, entry);
 }
 
-/* Step 3 of the read path: the row, as an entry of our own. */
-static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, int blind, HcLook *look) {
+/* Step 3 of the read path: the row, as an entry of our own. `compared`: in this snapshot, and the meta row is open. */
+static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, int blind, int compared,
+                      HcLook *look) {
     HcRow row;
     HcMeta meta;
     char *message = NULL;
@@ -377,7 +384,7 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
     if (readable_until(cache, look->purpose, row.expires) <= judge)
         goto done;
     /* In the same snapshot: an entry of an older one than the L1 was compared with must not get in. */
-    if (!hc_coherence_same(&cache->coherence)) {
+    if (!compared && !hc_coherence_same(&cache->coherence)) {
         rc = validate(cache, &meta, &message);
         if (rc != SQLITE_OK)
             goto done;
@@ -442,10 +449,10 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
             goto done;
         entry = hc_cache_candidate(cache, key, hash, look->now);
         if (!entry) /* in the same snapshot */
-            rc = look_in_l2(cache, key, hash, judge, blind, look);
+            rc = look_in_l2(cache, key, hash, judge, blind, 1, look);
         hc_l2_close(&cache->l2, HC_L2_META);
     } else if (!entry) {
-        rc = look_in_l2(cache, key, hash, judge, blind, look);
+        rc = look_in_l2(cache, key, hash, judge, blind, 0, look);
     }
     if (entry) {
         if (readable_until(cache, look->purpose, entry->deadline) > judge) {

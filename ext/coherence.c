@@ -240,7 +240,8 @@ int hc_coherence_same(HcCoherence *coherence) {
 HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     HcVerdict verdict = HC_SAME;
     if (!coherence->known || coherence->store != meta->store || coherence->seed != meta->seed ||
-        coherence->outside != meta->outside || (coherence->reloaded && meta->outside) || coherence->moment >= LAST_MOMENT) {
+        coherence->outside != meta->outside || (coherence->reloaded && meta->outside) ||
+        coherence->moment >= LAST_MOMENT) {
         verdict = HC_OTHER;
         memset(coherence->moved, 0, sizeof coherence->moved);
         coherence->moment = 0;

@@ -60,9 +60,9 @@ typedef struct HcCoherence {
     sqlite3_int64 store;
     uint64_t seed;    /* of the buckets */
     uint64_t outside; /* as HcMeta.outside */
-    int tentative;    /* 1 = `outside` has moved in the open write transaction: undone and moved again, it would look the same */
-    int reloaded;     /* 1 = the schema was read anew since: the file may be a restored one */
-    HcState state;    /* as committed, when the L1 was last compared with it */
+    int tentative; /* 1 = `outside` has moved in the open write transaction: undone and moved again, it would look the same */
+    int reloaded;  /* 1 = the schema was read anew since: the file may be a restored one */
+    HcState state; /* as committed, when the L1 was last compared with it */
 
     unsigned data_version; /* FCNTL_DATA_VERSION that belongs to `state` */
     HcSignal signal;
