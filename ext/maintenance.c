@@ -33,9 +33,6 @@ static int walk_open(HcCache *cache, sqlite3_int64 id, int limit) {
     return rc == SQLITE_OK ? sqlite3_bind_int(stmt, 2, limit) : rc;
 }
 
-/* Id below all ids: a negative one can only have been written by hand, but counts. */
-#define BELOW_ALL (-9223372036854775807LL - 1)
-
 /* Indexes and triggers; a table that lacks a column cannot be read at all. */
 static int check_parts(HcCache *cache, Findings *findings) {
     const char *missing;
@@ -48,7 +45,7 @@ static int check_parts(HcCache *cache, Findings *findings) {
 static int check_rows(HcCache *cache, const HcState *state, Findings *findings) {
     HcRow row;
     sqlite3_int64 entries = 0, bytes = 0;
-    int rc = walk_open(cache, BELOW_ALL, -1);
+    int rc = walk_open(cache, HC_BELOW_ALL_IDS, -1);
     while (rc == SQLITE_OK && (rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
         HcRow same;
         HcKey key;
@@ -156,7 +153,7 @@ static int rebuild_indexes(HcCache *cache) {
 
 /* Deletes damaged rows, corrects sizes, and counts. */
 static int recount(HcCache *cache, HcState *state) {
-    sqlite3_int64 last = BELOW_ALL;
+    sqlite3_int64 last = HC_BELOW_ALL_IDS;
     int rc, read;
     do {
         sqlite3_int64 damaged[BATCH];
