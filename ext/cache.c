@@ -227,6 +227,8 @@ static int compare(HcCache *cache, HcMeta *meta, char **message) {
     */
     if (coherence->tentative && !cache->transaction.open)
         hc_coherence_forget(coherence);
+    if (hc_l2_schema_changed(&cache->l2))
+        coherence->reloaded = 1;
     int moved = coherence->known ? coherence->outside != meta->outside : others != 0;
     if (hc_coherence_adopt(coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
