@@ -84,6 +84,7 @@ void hc_cache_drop(HcCache *cache) {
 }
 
 void hc_cache_disconnected(HcCache *cache) {
+    cache->coherence.reloaded = 1;
     cache->users--;
     settle(cache);
 }
@@ -176,6 +177,18 @@ static int apply_options(HcCache *cache, const char *text) {
     return SQLITE_OK;
 }
 
+/* Is a transaction open that may write to the file? */
+static int is_writing(const HcCache *cache) {
+    int state = hc_host_txn_state(cache->connection->db, cache->schema);
+    return state != 0 && state != 1;
+}
+
+/* And has it changed anything? `coherence.changes` is kept up outside of explicit ones only. */
+static int has_written(const HcCache *cache) {
+    sqlite3 *db = cache->connection->db;
+    return is_writing(cache) && (sqlite3_get_autocommit(db) || sqlite3_total_changes(db) != cache->coherence.changes);
+}
+
 /*
 ** Is a statement that this cache has no part in writing to the file just now? What it has
 ** done so far shows in every read, and nothing tells us if it fails and is undone.
@@ -184,8 +197,7 @@ static int apply_options(HcCache *cache, const char *text) {
 */
 static int amid_write(const HcCache *cache) {
     sqlite3 *db = cache->connection->db;
-    int state = hc_host_txn_state(db, cache->schema);
-    if (cache->transaction.open || state == 0 || state == 1)
+    if (cache->transaction.open || !is_writing(cache))
         return 0;
     for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
         if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
@@ -199,17 +211,32 @@ static int amid_write(const HcCache *cache) {
 ** and with it the read transaction, stays open: close HC_L2_META afterwards.
 */
 static int compare(HcCache *cache, HcMeta *meta, char **message) {
+    HcCoherence *coherence = &cache->coherence;
+    unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     int rc = hc_l2_meta(&cache->l2, meta, message);
     if (rc != SQLITE_OK)
         return rc;
     /* What this transaction has changed is counted there already, but not yet said to be ours. */
     if (cache->transaction.joined)
         meta->outside -= cache->l2.changes - cache->transaction.counted;
-    cache->transaction.others = hc_tally_others(&cache->connection->tally, cache->connection->db);
-    if (hc_coherence_adopt(&cache->coherence, meta) == HC_OTHER)
+    cache->transaction.others = others;
+    /*
+    ** Changes of others are a count, which a rollback takes back and the next change repeats:
+    **
+    **     BEGIN; UPDATE cache_data ...; SELECT hybrid_cache_get(...); ROLLBACK; UPDATE cache_data ...;
+    */
+    if (coherence->tentative && !cache->transaction.open)
+        hc_coherence_forget(coherence);
+    if (hc_l2_schema_changed(&cache->l2))
+        coherence->reloaded = 1;
+    int moved = coherence->known ? coherence->outside != meta->outside : others != 0;
+    if (hc_coherence_adopt(coherence, meta) == HC_OTHER)
         cache->stats.invalidated += hc_l1_clear(&cache->l1);
-    if (amid_write(cache))
-        hc_coherence_doubt(&cache->coherence);
+    if (moved && has_written(cache))
+        coherence->tentative = 1;
+    /* Where the cache takes no part, nobody tells of the end. */
+    if (amid_write(cache) || (coherence->tentative && !cache->transaction.open))
+        hc_coherence_doubt(coherence);
     rc = apply_options(cache, meta->options);
     if (rc != SQLITE_OK)
         hc_l2_close(&cache->l2, HC_L2_META);
@@ -339,8 +366,9 @@ int hc_cache_promote(HcCache *cache, HcEntry *entry) {
     return hc_l1_insert(&cache->l1, entry);
 }
 
-/* Step 3 of the read path: the row, as an entry of our own. */
-static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, int blind, HcLook *look) {
+/* Step 3 of the read path: the row, as an entry of our own. `compared`: in this snapshot, and the meta row is open. */
+static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double judge, int blind, int compared,
+                      HcLook *look) {
     HcRow row;
     HcMeta meta;
     char *message = NULL;
@@ -359,7 +387,7 @@ static int look_in_l2(HcCache *cache, const HcKey *key, uint32_t hash, double ju
     if (readable_until(cache, look->purpose, row.expires) <= judge)
         goto done;
     /* In the same snapshot: an entry of an older one than the L1 was compared with must not get in. */
-    if (!hc_coherence_same(&cache->coherence)) {
+    if (!compared && !hc_coherence_same(&cache->coherence)) {
         rc = validate(cache, &meta, &message);
         if (rc != SQLITE_OK)
             goto done;
@@ -424,10 +452,10 @@ int hc_cache_look(HcCache *cache, const HcKey *key, double judge, HcLook *look) 
             goto done;
         entry = hc_cache_candidate(cache, key, hash, look->now);
         if (!entry) /* in the same snapshot */
-            rc = look_in_l2(cache, key, hash, judge, blind, look);
+            rc = look_in_l2(cache, key, hash, judge, blind, 1, look);
         hc_l2_close(&cache->l2, HC_L2_META);
     } else if (!entry) {
-        rc = look_in_l2(cache, key, hash, judge, blind, look);
+        rc = look_in_l2(cache, key, hash, judge, blind, 0, look);
     }
     if (entry) {
         if (readable_until(cache, look->purpose, entry->deadline) > judge) {
@@ -608,6 +636,8 @@ int hc_cache_savepoint(HcCache *cache, int savepoint) {
 void hc_cache_rollback_to(HcCache *cache, int savepoint) {
     cache->stats.rolled_back += hc_transaction_rollback_to(&cache->transaction, savepoint, &cache->l1);
     /* What was learnt since may be undone as well, the options among it. */
+    if (cache->coherence.tentative)
+        hc_coherence_forget(&cache->coherence);
     relearn(cache);
 }
 
@@ -627,10 +657,13 @@ void hc_cache_commit(HcCache *cache) {
         hc_transaction_forget(transaction, &cache->l1);
         hc_coherence_doubt(&cache->coherence);
     }
+    cache->coherence.tentative = 0;
     hc_transaction_end(transaction);
 }
 
 void hc_cache_rollback(HcCache *cache) {
     cache->stats.rolled_back += hc_transaction_rollback(&cache->transaction, &cache->l1);
+    if (cache->coherence.tentative)
+        hc_coherence_forget(&cache->coherence);
     relearn(cache);
 }

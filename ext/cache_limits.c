@@ -67,7 +67,7 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
         }
         if (row.expires > until)
             postponed[postponed_count++] = row.id;
-        else if (row.id != keep)
+        else if (row.id != keep || !keep)
             choose_victim(cache, &row, &victims[victim_count++]);
         else
             kept = row.due;
@@ -208,7 +208,7 @@ static int sweep(HcCache *cache, sqlite3_int64 keep) {
             if (wrapped)
                 break;
             wrapped = 1;
-            state->hand = 0;
+            state->hand = HC_BELOW_ALL_IDS;
         } else {
             wrapped = 0;
         }

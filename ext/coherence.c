@@ -20,6 +20,10 @@ void hc_coherence_unknow(HcCoherence *coherence) {
     coherence->file = coherence->journal = NULL;
 }
 
+void hc_coherence_forget(HcCoherence *coherence) {
+    coherence->known = coherence->tentative = 0;
+}
+
 static unsigned data_version(HcCoherence *coherence) {
     unsigned version = 0;
     sqlite3_file_control(coherence->db, coherence->control, SQLITE_FCNTL_DATA_VERSION, &version);
@@ -236,7 +240,8 @@ int hc_coherence_same(HcCoherence *coherence) {
 HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     HcVerdict verdict = HC_SAME;
     if (!coherence->known || coherence->store != meta->store || coherence->seed != meta->seed ||
-        coherence->outside != meta->outside || coherence->moment >= LAST_MOMENT) {
+        coherence->outside != meta->outside || (coherence->reloaded && meta->outside) ||
+        coherence->moment >= LAST_MOMENT) {
         verdict = HC_OTHER;
         memset(coherence->moved, 0, sizeof coherence->moved);
         coherence->moment = 0;
@@ -254,6 +259,7 @@ HcVerdict hc_coherence_adopt(HcCoherence *coherence, const HcMeta *meta) {
     coherence->outside = meta->outside;
     coherence->state = meta->state;
     coherence->known = 1;
+    coherence->reloaded = 0;
     coherence->token_known = 0;
     remember(coherence);
     return verdict;

@@ -60,7 +60,9 @@ typedef struct HcCoherence {
     sqlite3_int64 store;
     uint64_t seed;    /* of the buckets */
     uint64_t outside; /* as HcMeta.outside */
-    HcState state;    /* as committed, when the L1 was last compared with it */
+    int tentative; /* 1 = `outside` has moved in the open write transaction: undone and moved again, it would look the same */
+    int reloaded;  /* 1 = the schema was read anew since: the file may be a restored one */
+    HcState state; /* as committed, when the L1 was last compared with it */
 
     unsigned data_version; /* FCNTL_DATA_VERSION that belongs to `state` */
     HcSignal signal;
@@ -81,6 +83,8 @@ typedef struct HcCoherence {
 void hc_coherence_init(HcCoherence *coherence, sqlite3 *db, const char *schema);
 /* Forgets what it knows of files: they may be gone (DETACH, schema reload). */
 void hc_coherence_unknow(HcCoherence *coherence);
+/* What the L1 has was perhaps never committed: the next comparison empties it. */
+void hc_coherence_forget(HcCoherence *coherence);
 /* After a rollback, a connect, a commit that nobody vouches for: the next look compares again, whatever the signals say. */
 void hc_coherence_doubt(HcCoherence *coherence);
 

@@ -143,6 +143,10 @@ int hc_l2_open(HcL2 *l2, HcStatement id, sqlite3_stmt **stmt);
 static inline int hc_l2_expired(const HcL2 *l2) {
     return l2->statements[HC_L2_META] && hc_host_expired(l2->statements[HC_L2_META]);
 }
+/* 1 if somebody has changed the schema, or put another file in its place, between this reading of the meta row and the last. */
+static inline int hc_l2_schema_changed(const HcL2 *l2) {
+    return sqlite3_stmt_status(l2->statements[HC_L2_META], SQLITE_STMTSTATUS_REPREPARE, 1) != 0;
+}
 /* The code of a failure of one of our statements: a missing or replaced shadow table is SQLITE_CORRUPT_VTAB. */
 int hc_l2_failure(HcL2 *l2, int rc);
 /* Resets it and drops what it borrowed. Harmless where it is not open. */

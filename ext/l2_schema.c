@@ -280,6 +280,18 @@ static int may_have_ended(int rc) {
     return rc == SQLITE_NOMEM || rc == SQLITE_IOERR || rc == SQLITE_INTERRUPT || rc == SQLITE_FULL;
 }
 
+/* May the trigger that is put aside be made anew? What an authorizer denies has to show while it is there. */
+static int may_mend(HcL2 *l2) {
+    int number = 0;
+    sqlite3_stmt *stmt = NULL;
+    int rc = free_number(l2, &number);
+    char *sql = rc == SQLITE_OK ? part_sql(l2, PARTS - 1, number) : NULL;
+    rc = sql ? sqlite3_prepare_v2(l2->db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
+    sqlite3_finalize(stmt);
+    sqlite3_free(sql);
+    return rc == SQLITE_OK;
+}
+
 /*
 ** A DELETE without a WHERE takes pages at a time, but goes row by row where there is a trigger on it. That one
 ** is put aside meanwhile, unless the schema cannot be written (shared cache), or it is not worth it: other
@@ -287,7 +299,7 @@ static int may_have_ended(int rc) {
 */
 int hc_l2_clear(HcL2 *l2, sqlite3_int64 rows) {
     sqlite3_stmt *stmt;
-    int aside = rows > CLEARED_ROW_BY_ROW;
+    int aside = rows > CLEARED_ROW_BY_ROW && may_mend(l2);
     uint64_t changes = l2->changes;
     int rc = aside ? drop_triggers(l2, "delete") : SQLITE_OK;
     if ((rc & 0xff) == SQLITE_LOCKED || (rc & 0xff) == SQLITE_AUTH)

@@ -239,6 +239,9 @@ int hc_maintenance_rebuild(HcCache *cache, char **message) {
     HcMeta meta;
     HcTransaction *transaction = &cache->transaction;
     int rc = hc_l2_restore(&cache->l2);
+    /* What this transaction has changed before is counted by the triggers, and would pass for somebody else's. */
+    if (rc == SQLITE_OK && transaction->joined && hc_cache_sync(cache) == SQLITE_NOMEM)
+        rc = SQLITE_NOMEM;
     if (rc == SQLITE_OK)
         rc = rebuild_meta(cache, &meta, message);
     if (rc == SQLITE_OK)
