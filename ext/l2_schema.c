@@ -217,12 +217,14 @@ int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: cannot rename \"%w\" to \"%w\": %s", l2->name, name, error);
     sqlite3_free(error);
     if (rc == SQLITE_OK) {
-        sqlite3_free(l2->name);
+        char *before = l2->name;
         l2->name = copy;
         rc = hc_l2_mend(l2);
-    } else {
-        sqlite3_free(copy);
+        /* SQLite undoes what a failed ALTER has done to the tables; the name is ours to undo. */
+        l2->name = rc == SQLITE_OK ? copy : before;
+        copy = rc == SQLITE_OK ? before : copy;
     }
+    sqlite3_free(copy);
     return rc;
 }
 
