@@ -39,7 +39,7 @@ OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: always all loadable tests programs deps demo test asan valgrind lint format bench instructions soak versions install uninstall clean help \
+.PHONY: always all loadable tests programs deps demo test asan coverage valgrind lint format bench instructions soak versions install uninstall clean help \
         lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 all: loadable
 loadable: $(LIBRARY) ## the extension: dist/hybrid_cache.so (.dylib, .dll)
@@ -128,6 +128,14 @@ valgrind: ## the slt suite under valgrind, with assertions
 	@$(MAKE) --no-print-directory deps DEPS='build demo test valgrind'
 	@$(MAKE) --no-print-directory BUILD=build/debug DIST=build/debug/dist DEBUG=1 CFLAGS='-O1 -g' loadable tests
 	@BUILD=build/debug DIST=build/debug/dist WRAP='$(VALGRIND)' SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),slt)
+
+COVERAGE := BUILD=build/coverage DIST=build/coverage/dist DEBUG= CPPFLAGS='$(CPPFLAGS) -DNDEBUG' \
+    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete'
+
+coverage: deps ## which lines and branches of ext/ the tests reach (gcc, gcov); SUITE=... only by these
+	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory $(COVERAGE) loadable $(patsubst tests/%.c,build/coverage/%,$(wildcard tests/unit/*.c))
+	@BUILD=$(BUILD) COVERAGE=build/coverage sh tests/tools/coverage.sh $(SUITE)
 
 soak: deps ## the long forms of the tests
 	@$(MAKE) --no-print-directory loadable tests

@@ -35,8 +35,6 @@ int hc_cache_new(HcConnection *connection, const char *schema, const char *name,
 }
 
 void hc_cache_free(HcCache *cache) {
-    if (!cache)
-        return;
     hc_l1_clear(&cache->l1);
     hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);

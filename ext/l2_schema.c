@@ -235,13 +235,12 @@ int hc_l2_rename(HcL2 *l2, const char *name, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: cannot rename \"%w\" to \"%w\": %s", l2->name, name, error);
     sqlite3_free(error);
     if (rc == SQLITE_OK) {
-        char *former = l2->name;
+        char *before = l2->name;
         l2->name = copy;
         rc = hc_l2_mend(l2);
-        if (rc != SQLITE_OK)
-            l2->name = former;
-        else
-            copy = former;
+        /* SQLite undoes what a failed ALTER has done to the tables; the name is ours to undo. */
+        l2->name = rc == SQLITE_OK ? copy : before;
+        copy = rc == SQLITE_OK ? before : copy;
     }
     sqlite3_free(copy);
     return rc;

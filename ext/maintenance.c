@@ -138,8 +138,13 @@ static int run(HcCache *cache, const char *format) {
 static int rebuild_indexes(HcCache *cache) {
     int rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
     if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+        /* Their entries are missing from the index, which DELETE takes for corruption unless damage is being mended. */
+        int was = 0;
+        sqlite3_db_config(cache->l2.db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, -1, &was);
+        sqlite3_db_config(cache->l2.db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, 1, NULL);
         rc = run(cache, "DELETE FROM \"%w\".\"%w_data\" WHERE id NOT IN "
                         "(SELECT max(id) FROM \"%w\".\"%w_data\" NOT INDEXED GROUP BY +key)");
+        sqlite3_db_config(cache->l2.db, SQLITE_DBCONFIG_WRITABLE_SCHEMA, was, NULL);
         if (rc == SQLITE_OK)
             rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
     }

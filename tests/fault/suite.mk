@@ -3,3 +3,6 @@ $(BUILD)/fault/fault: $(patsubst %,$(BUILD)/%.o,fault/scripts fault/checks lib/m
 tests: $(BUILD)/fault/codes
 $(BUILD)/fault/codes: $(patsubst %,$(BUILD)/%.o,fault/codes fault/inject lib/memfs)
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3
+tests: $(BUILD)/fault/every
+$(BUILD)/fault/every: $(patsubst %,$(BUILD)/%.o,fault/every fault/inject lib/memfs)
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3

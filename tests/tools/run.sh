@@ -65,6 +65,7 @@ suite() {
     fault)
         run $WRAP "$BUILD/fault/fault" --extension "$DIST/hybrid_cache" ${SOAK:+--jobs 2}
         run $WRAP "$BUILD/fault/codes" --extension "$DIST/hybrid_cache"
+        run $WRAP "$BUILD/fault/every" --extension "$DIST/hybrid_cache"
         ;;
     docs)
         run tclsh tests/docs/run.tcl
