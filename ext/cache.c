@@ -409,6 +409,13 @@ done:
     return rc;
 }
 
+int hc_cache_is_alone(HcCache *cache) {
+    uint64_t changes = 0;
+    const HcTransaction *transaction = &cache->transaction;
+    return transaction->joined && hc_l2_changes(&cache->l2, &changes) == SQLITE_OK &&
+           changes == cache->coherence.outside + transaction->state.changes + cache->l2.changes - transaction->counted;
+}
+
 /*
 ** In our own write transaction the application may have written to the data table past us:
 ** then the meta row has counted more changes than ours, and the L1 must be compared with it.
@@ -416,13 +423,11 @@ done:
 **     BEGIN; INSERT INTO cache ...; UPDATE cache_data ...; SELECT hybrid_cache_get('cache', 'a');
 */
 static void notice_others(HcCache *cache) {
-    uint64_t changes = 0;
     HcTransaction *transaction = &cache->transaction;
     unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     if (!transaction->open || others == transaction->others)
         return;
-    if (transaction->joined && hc_l2_changes(&cache->l2, &changes) == SQLITE_OK &&
-        changes == cache->coherence.outside + transaction->state.changes + cache->l2.changes - transaction->counted)
+    if (hc_cache_is_alone(cache))
         transaction->others = others;
     else
         hc_coherence_doubt(&cache->coherence);
