@@ -183,7 +183,7 @@ static int is_writing(const HcCache *cache) {
     return state != 0 && state != 1;
 }
 
-/* And has it changed anything? `coherence.changes` is kept up outside of explicit ones only. */
+/* And has it changed anything? An older host cannot tell inside of a statement by itself. */
 static int has_written(const HcCache *cache) {
     sqlite3 *db = cache->connection->db;
     return is_writing(cache) && (sqlite3_get_autocommit(db) || sqlite3_total_changes(db) != cache->coherence.changes);
