@@ -181,7 +181,7 @@ static int is_writing(const HcCache *cache) {
     return state != 0 && state != 1;
 }
 
-/* And has it changed anything? `coherence.changes` is kept up outside of explicit ones only. */
+/* And has it changed anything? An older host cannot tell inside of a statement by itself. */
 static int has_written(const HcCache *cache) {
     sqlite3 *db = cache->connection->db;
     return is_writing(cache) && (sqlite3_get_autocommit(db) || sqlite3_total_changes(db) != cache->coherence.changes);
@@ -408,6 +408,13 @@ done:
     return rc;
 }
 
+int hc_cache_is_alone(HcCache *cache) {
+    uint64_t changes = 0;
+    const HcTransaction *transaction = &cache->transaction;
+    return transaction->joined && hc_l2_changes(&cache->l2, &changes) == SQLITE_OK &&
+           changes == cache->coherence.outside + transaction->state.changes + cache->l2.changes - transaction->counted;
+}
+
 /*
 ** In our own write transaction the application may have written to the data table past us:
 ** then the meta row has counted more changes than ours, and the L1 must be compared with it.
@@ -415,13 +422,11 @@ done:
 **     BEGIN; INSERT INTO cache ...; UPDATE cache_data ...; SELECT hybrid_cache_get('cache', 'a');
 */
 static void notice_others(HcCache *cache) {
-    uint64_t changes = 0;
     HcTransaction *transaction = &cache->transaction;
     unsigned others = hc_tally_others(&cache->connection->tally, cache->connection->db);
     if (!transaction->open || others == transaction->others)
         return;
-    if (transaction->joined && hc_l2_changes(&cache->l2, &changes) == SQLITE_OK &&
-        changes == cache->coherence.outside + transaction->state.changes + cache->l2.changes - transaction->counted)
+    if (hc_cache_is_alone(cache))
         transaction->others = others;
     else
         hc_coherence_doubt(&cache->coherence);

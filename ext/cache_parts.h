@@ -17,6 +17,8 @@
 
 /* The L1's entry of that key if it may be served at all; one that others changed is dropped. Borrowed. */
 HcEntry *hc_cache_candidate(HcCache *cache, const HcKey *key, uint32_t hash, double now);
+/* 1 if nobody has written to the data table past the cache since the L1 was last compared with it. */
+int hc_cache_is_alone(HcCache *cache);
 /* A new entry, known good as of now; NULL when out of memory. */
 HcEntry *hc_cache_make_entry(HcCache *cache, const HcKey *key, const HcValue *value, const HcValue *tag,
                              double deadline, double now, uint32_t hash);

@@ -216,6 +216,9 @@ static HcEntry *known_better(HcCache *cache, const HcKey *key, const HcRow *row,
     hc_entry_tag(entry, &tag);
     if (hc_value_equal(&tag, &row->tag) && entry->deadline == row->expires)
         return NULL;
+    /* BEGIN; INSERT INTO cache ...; UPDATE cache_data SET expires = ...; UPDATE cache SET value = ... WHERE key > 'a'; */
+    if (!hc_cache_is_alone(cache))
+        return NULL;
     cache->stats.corrupt++;
     return hc_entry_retain(entry);
 }

@@ -144,16 +144,19 @@ static void choose_signal(HcCoherence *coherence) {
 ** matter; after that the shadow tables themselves may have been written to.
 **
 **     BEGIN; UPDATE cache_data SET ...; SELECT hybrid_cache_get('cache', 'a'); ROLLBACK;
+**     UPDATE cache_data SET value = value || hybrid_cache_get('cache', 'a');
 */
 int hc_coherence_blind(HcCoherence *coherence, int joined) {
     int changes = sqlite3_total_changes(coherence->db);
+    if (changes == coherence->changes)
+        return 0;
+    int state = hc_host_txn_state(coherence->db, coherence->schema);
     /* A host before 3.34 cannot tell a transaction that reads from one that writes. */
-    int state = sqlite3_get_autocommit(coherence->db) ? 0 : hc_host_txn_state(coherence->db, coherence->schema);
-    if (state == 0 || state == 1)
+    if (state == 0 || state == 1 || (state < 0 && sqlite3_get_autocommit(coherence->db))) {
         coherence->changes = changes;
-    else
-        return !joined && changes != coherence->changes;
-    return 0;
+        return 0;
+    }
+    return !joined;
 }
 
 /*

@@ -135,8 +135,11 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     unsigned begin = hc_tally_begin(l2->db);
     int rc = sqlite3_step(l2->statements[id]);
-    if (rc == SQLITE_DONE && id >= HC_L2_INSERT && id <= HC_L2_CLEAR)
-        l2->changes += (unsigned)sqlite3_changes(l2->db);
+    unsigned changed = (unsigned)sqlite3_changes(l2->db);
+    /* If triggers are switched off (SQLITE_DBCONFIG_ENABLE_TRIGGER), the meta row has not counted them, which is a change, too. */
+    int counted = (unsigned)sqlite3_total_changes(l2->db) - begin > changed;
+    if (rc == SQLITE_DONE && id >= HC_L2_INSERT && id <= HC_L2_CLEAR && counted)
+        l2->changes += changed;
     hc_l2_close(l2, id);
     hc_tally_end(l2->tally, l2->db, begin);
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : hc_l2_failure(l2, rc);
