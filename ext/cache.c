@@ -491,16 +491,43 @@ int hc_cache_join(HcCache *cache, char **message) {
     return SQLITE_OK;
 }
 
+/*
+** A DELETE of all rows that fails half-way, where the transaction goes on, may leave some deleted: SQLite keeps
+** no journal for a statement that no constraint can abort.
+*/
+static void count_rows(HcCache *cache, HcState *state) {
+    HcRow row;
+    sqlite3_stmt *stmt;
+    sqlite3_int64 entries = 0, bytes = 0;
+    int rc = hc_l2_open(&cache->l2, HC_L2_WALK, &stmt);
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(stmt, 1, -9223372036854775807LL - 1);
+        sqlite3_bind_int(stmt, 2, -1);
+        while ((rc = hc_l2_next(&cache->l2, HC_L2_WALK, &row)) == SQLITE_ROW) {
+            entries++;
+            bytes += hc_cache_counted_size(&row);
+        }
+    }
+    if (rc == SQLITE_DONE) {
+        state->entries = entries;
+        state->bytes = bytes;
+    }
+}
+
 int hc_cache_clear(HcCache *cache) {
     char *message = NULL;
     HcState *state = &cache->transaction.state;
     int rc = hc_cache_join(cache, &message);
     sqlite3_free(message);
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = hc_l2_clear(&cache->l2, state->entries);
     if (rc == SQLITE_OK)
-        rc = hc_l2_clear(&cache->l2, state->entries);
-    if (rc == SQLITE_OK) {
-        state->version = hc_mix(state->version, HC_CLEARED);
         state->entries = state->bytes = state->hand = 0;
+    else if (cache->transaction.open)
+        count_rows(cache, state);
+    if (rc == SQLITE_OK || cache->transaction.open) {
+        state->version = hc_mix(state->version, HC_CLEARED);
         for (int i = 0; i < HC_BUCKETS; i++)
             state->bucket[i] = state->version;
         cache->transaction.dirty = 1;
