@@ -16,7 +16,7 @@
 #define MADE                                                                                                           \
     "CREATE VIRTUAL TABLE cache USING hybrid_cache(l2_entries=40, grace=5);"                                           \
     "INSERT INTO cache(key, value, tag) VALUES('a', 'one', 'red'), ('b', 'two', NULL), (3, x'0304', 'red'),"           \
-    "  (4.5, zeroblob(5000), NULL);"                                                                                   \
+    "  (4.5, printf('%5000s', 'text'), NULL), (printf('a%3000s', 'key'), 'v', printf('red%3000s', ''));"               \
     "INSERT INTO cache(key, value, expires) VALUES('old', 'gone', 1000)"
 #define UTF16 "PRAGMA encoding = 'UTF-16be';"
 #define ROWS "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30) "
