@@ -77,6 +77,8 @@ static void settle(HcCache *cache) {
 
 void hc_cache_drop(HcCache *cache) {
     cache->dropped = 1;
+    hc_l1_clear(&cache->l1);
+    hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
     settle(cache);
 }

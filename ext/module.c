@@ -189,8 +189,10 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
 }
 
 static void table_free(HcTable *table) {
-    if (table)
+    if (table) {
         sqlite3_free(table->spare);
+        sqlite3_free(table->base.zErrMsg); /* of a failed xSavepoint, which SQLite does not ask for its text */
+    }
     sqlite3_free(table);
 }
 

@@ -398,7 +398,8 @@ static char *determined(double now, int warm) {
         const char *got = result(db, statements[i]);
         sqlite3_str_appendf(text, "%s => %s, %d\n", statements[i], got, sqlite3_changes(db));
         sqlite3_str_appendf(text, "%s\n", result(db, "SELECT * FROM cache_data ORDER BY id"));
-        sqlite3_str_appendf(text, "%s\n", result(db, "SELECT store, seed, options, hex(state) FROM cache_meta WHERE id = 1"));
+        sqlite3_str_appendf(text, "%s\n",
+                            result(db, "SELECT store, seed, options, hex(state) FROM cache_meta WHERE id = 1"));
     }
     sqlite3_close(db);
     testclock_release();
