@@ -303,6 +303,7 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     int rc = hc_l2_open(l2, HC_L2_META_REPLACE, &stmt);
     if (rc != SQLITE_OK)
         return rc;
+    uint64_t changes = meta->state.changes + meta->outside;
     copy_state(&meta->state, blob);
     sqlite3_bind_int(stmt, 1, HC_FORMAT);
     sqlite3_bind_int64(stmt, 2, meta->store);
@@ -311,7 +312,7 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
     if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)(meta->state.changes + meta->outside));
+        rc = sqlite3_bind_int64(stmt, 6, (sqlite3_int64)changes);
     return rc == SQLITE_OK ? hc_l2_run(l2, HC_L2_META_REPLACE) : rc;
 }
 
