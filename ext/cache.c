@@ -177,10 +177,19 @@ static int apply_options(HcCache *cache, const char *text) {
     return SQLITE_OK;
 }
 
-/* Is a transaction open that may write to the file? */
+static int is_statement_writing(sqlite3 *db) {
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
+        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
+            return 1;
+    }
+    return 0;
+}
+
+/* Is a transaction open that may write to the file? A host before 3.34 does not say. */
 static int is_writing(const HcCache *cache) {
-    int state = hc_host_txn_state(cache->connection->db, cache->schema);
-    return state != 0 && state != 1;
+    sqlite3 *db = cache->connection->db;
+    int state = hc_host_txn_state(db, cache->schema);
+    return state >= 0 ? state == 2 : !sqlite3_get_autocommit(db) || is_statement_writing(db);
 }
 
 /* And has it changed anything? An older host cannot tell inside of a statement by itself. */
@@ -196,14 +205,7 @@ static int has_written(const HcCache *cache) {
 **     UPDATE cache_data SET value = hybrid_cache_get('cache', key) ...;
 */
 static int amid_write(const HcCache *cache) {
-    sqlite3 *db = cache->connection->db;
-    if (cache->transaction.open || !is_writing(cache))
-        return 0;
-    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
-        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
-            return 1;
-    }
-    return 0;
+    return !cache->transaction.open && is_writing(cache) && is_statement_writing(cache->connection->db);
 }
 
 /*

@@ -184,6 +184,12 @@ static int degraded(HcCache *cache, int rc, const HcStake *stake, const HcKey *k
         return 0;
     if (!hc_cache_tolerates(cache, rc, 0))
         return 0;
+    /* The end of the transaction may have made the L1 forget what it was compared with: the next look would empty it. */
+    if (!cache->coherence.known && !cache->transaction.open) {
+        sqlite3_int64 entries, bytes;
+        hc_cache_l2_counters(cache, &entries, &bytes);
+        cache->coherence.tentative = 0; /* nothing is left that could be undone */
+    }
     uint32_t hash = hc_l1_hash(&cache->l1, key);
     hc_transaction_note(&cache->transaction, hash);
     hc_l1_remove_hash(&cache->l1, hash);
