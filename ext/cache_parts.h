@@ -12,9 +12,6 @@
 /* Below all ids: a negative one can only have been written by hand, but counts. */
 #define HC_BELOW_ALL_IDS (-9223372036854775807LL - 1)
 
-/* Of rows: one that is negative can only have been written by hand, but counts. */
-#define HC_BELOW_ALL_IDS (-9223372036854775807LL - 1)
-
 /* The L1's entry of that key if it may be served at all; one that others changed is dropped. Borrowed. */
 HcEntry *hc_cache_candidate(HcCache *cache, const HcKey *key, uint32_t hash, double now);
 /* 1 if nobody has written to the data table past the cache since the L1 was last compared with it. */
