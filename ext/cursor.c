@@ -454,10 +454,3 @@ int hc_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
     }
     return SQLITE_OK;
 }
-
-/* The table is declared WITHOUT ROWID: SQLite does not ask. */
-int hc_cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
-    (void)base;
-    *rowid = 0;
-    return SQLITE_OK;
-}

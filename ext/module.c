@@ -321,6 +321,7 @@ typedef struct HcModule {
 #endif
 } HcModule;
 
+/* No xRowid: the table is declared WITHOUT ROWID. */
 static const HcModule module = {
     .base =
         {
@@ -336,7 +337,6 @@ static const HcModule module = {
             .xNext = hc_cursor_next,
             .xEof = hc_cursor_eof,
             .xColumn = hc_cursor_column,
-            .xRowid = hc_cursor_rowid,
             .xUpdate = hc_table_update,
             .xBegin = table_begin,
             .xSync = table_sync,
