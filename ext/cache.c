@@ -293,7 +293,8 @@ int hc_cache_enter(HcCache *cache, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
         return SQLITE_LOCKED;
     }
-    rc = hc_l2_put_back(&cache->l2);
+    if (cache->l2.write_enabled)
+        rc = hc_l2_put_back(&cache->l2);
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (rc == SQLITE_OK && !cache->options_text) {
