@@ -38,8 +38,7 @@ typedef struct Candidates {
 } Candidates;
 
 static int is_binary(sqlite3_index_info *info, int i) {
-    const char *collation = sqlite3_vtab_collation(info, i);
-    return !collation || sqlite3_stricmp(collation, "BINARY") == 0;
+    return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
 /* The usable constraints, -1 where there is none. */
