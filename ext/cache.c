@@ -317,7 +317,8 @@ double hc_cache_ttl_left(double deadline, double now) {
         return 0;
     /* To the millisecond, the step of the clock. A live entry never shows 0: that means "never expires". */
     double ms = (deadline - now) * 1000.0;
-    ms = ms < 9e15 ? (double)(sqlite3_int64)(ms + (ms < 0 ? -0.5 : 0.5)) : ms;
+    if (ms > -9e15 && ms < 9e15) /* else written past the cache */
+        ms = (double)(sqlite3_int64)(ms + (ms < 0 ? -0.5 : 0.5));
     if (ms <= 0 && deadline > now)
         ms = 1;
     return ms / 1000.0;
