@@ -56,7 +56,7 @@ static int is_word(const char *argument, const char *name) {
     return is_blank(argument);
 }
 
-/* The arguments of CREATE, none of which SQLite hands over empty: key, value, expires in this order or not at all; each option at most once. */
+/* The arguments of CREATE, none of which SQLite hands over empty: key, value, expires in this order or none; each option once. */
 static int parse_arguments(HcOptions *options, int argc, const char *const *argv, char **message) {
     int rc = SQLITE_OK, spoken = 0;
     unsigned seen = 0;

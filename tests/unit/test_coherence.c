@@ -606,7 +606,8 @@ static void test_other_file(void) {
     CHECK_EQ(fresh(&side), 1);
     unsigned char *copy = sqlite3_serialize(side.db, "main", &n, 0);
     hc_l2_finalize(&side.l2);
-    CHECK_EQ(sqlite3_deserialize(side.db, "main", copy, n, n, SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE),
+    CHECK_EQ(sqlite3_deserialize(side.db, "main", copy, n, n,
+                                 SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE),
              SQLITE_OK);
     side.coherence.data_version = data_version(&side.coherence);
     CHECK_EQ(side.coherence.token_known, 1);
