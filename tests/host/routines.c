@@ -29,6 +29,9 @@ const RoutineFault routine_faults[] = {
     {"prepare", SQLITE_AUTH, 0},
     {"step", SQLITE_NOMEM, 0},
     {"step", SQLITE_BUSY, 0},
+    {"step", SQLITE_FULL, 0},
+    {"step", SQLITE_IOERR, 0},
+    {"step", SQLITE_INTERRUPT, 0},
     {"step", SQLITE_CORRUPT, 0},
     {"step", SQLITE_CORRUPT, 1},
     {"finalize", SQLITE_IOERR, 0},
@@ -122,7 +125,8 @@ CODE(bind_zeroblob, "bind", (sqlite3_stmt * stmt, int i, int n), (stmt, i, n))
 OWNING(bind_text, "bind", destroy, text, (sqlite3_stmt * stmt, int i, const char *text, int n, void (*destroy)(void *)),
        (stmt, i, text, n, destroy))
 OWNING(bind_text64, "bind", destroy, text,
-       (sqlite3_stmt * stmt, int i, const char *text, sqlite3_uint64 n, void (*destroy)(void *), unsigned char encoding),
+       (sqlite3_stmt * stmt, int i, const char *text, sqlite3_uint64 n, void (*destroy)(void *),
+        unsigned char encoding),
        (stmt, i, text, n, destroy, encoding))
 OWNING(bind_blob, "bind", destroy, blob, (sqlite3_stmt * stmt, int i, const void *blob, int n, void (*destroy)(void *)),
        (stmt, i, blob, n, destroy))

@@ -12,8 +12,8 @@
 /* A routine, and what it answers when it fails. With "..." behind the name of the failure: from the Nth call on. */
 typedef struct {
     const char *routine;
-    int rc;   /* its result code; those that return a pointer return NULL */
-    int on;   /* 1 = every call from the Nth on */
+    int rc; /* its result code; those that return a pointer return NULL */
+    int on; /* 1 = every call from the Nth on */
 } RoutineFault;
 
 /* All faults there are, ended by a NULL name. */
@@ -32,10 +32,10 @@ long routines_failed(void);
 /* What kind of host it is. */
 typedef enum {
     HOST_LIKE_THIS,
-    HOST_WITHOUT_MUTEXES,   /* SQLITE_THREADSAFE=0 */
-    HOST_WITHOUT_EXPIRED,   /* SQLITE_OMIT_DEPRECATED */
-    HOST_OF_3_31,           /* to call what came later ends the program */
-    HOST_OF_3_30            /* too old */
+    HOST_WITHOUT_MUTEXES, /* SQLITE_THREADSAFE=0 */
+    HOST_WITHOUT_EXPIRED, /* SQLITE_OMIT_DEPRECATED */
+    HOST_OF_3_31,         /* to call what came later ends the program */
+    HOST_OF_3_30          /* too old */
 } HostKind;
 /* Before anything is loaded. */
 void routines_become(HostKind kind);
