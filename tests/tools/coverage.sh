@@ -25,7 +25,7 @@ export NEWEST="$DIST/hybrid_cache"
 suites=${*:-unit slt tcl fault host hostile limits soak trace versions}
 failed=0
 if [ -z "${REPORT:-}" ]; then
-    rm -f "$COVERAGE"/ext/*.gcda "$COVERAGE"/unit/*.gcda
+    find "$COVERAGE" -name "*.gcda" -exec rm -f {} +
     for suite in $suites; do
         programs=$BUILD
         [ "$suite" != unit ] || programs=$COVERAGE
