@@ -28,10 +28,10 @@ if [ ! -f "$BUILD/versions/newest/sqlite3.c" ]; then
     echo "skipped: no SQLite in $BUILD/versions/newest (make deps DEPS=versions fetches it; Debian packages nodejs and npm)"
     skipped=1
 else
-    targets=newest-host
-    [ -n "$newest" ] || targets="newest-host extension-newest"
-    # shellcheck disable=SC2086 # words, on purpose
-    if make -s -f tests/versions/hosts.mk BUILD="$BUILD" DIST="$DIST" QUIET=@ $targets; then
+    build=extension-newest
+    [ -z "$newest" ] || build=
+    # shellcheck disable=SC2086 # a word or none
+    if make -s -f tests/versions/hosts.mk BUILD="$BUILD" DIST="$DIST" QUIET=@ newest-host $build; then
         run "$BUILD/versions/hosts/newest/host" --extension "${newest:-$BUILD/versions/extensions/newest/hybrid_cache}" \
             --routine is_interrupted
     else

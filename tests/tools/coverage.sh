@@ -5,7 +5,8 @@
 #
 # Counted are the extension as it is loaded and the unit programs, without assertions. The programs of the other
 # suites are the ordinary ones in BUILD. A table by file, then what was not reached; the reasons are in tests/COVERAGE.md.
-# The suites fuzz and packages have copies of ext/ of their own and do not count; crash and model reach nothing more.
+# The suites fuzz, packages, clients and docs have an extension of their own and do not count; crash, model, replay and cluster
+# reach nothing more.
 set -u
 
 BUILD=${BUILD:-build}
@@ -19,9 +20,10 @@ command -v "$GCOV" >/dev/null 2>&1 || {
 # All that makes a difference: no journal mode beyond these reaches another line.
 export SLT_MODES="${SLT_MODES:-delete,wal,utf16le,utf16be,defensive,exclusive,sharedcache,shim,memdb}"
 
-# What only newer hosts are asked: the Makefile compiles it in.
+# What only newer hosts are asked: the Makefile compiles it in, where their headers are.
 export NEWEST="$DIST/hybrid_cache"
 
+begin=$(date +%s)
 suites=${*:-unit slt tcl fault host hostile limits soak trace versions}
 failed=0
 if [ -z "${REPORT:-}" ]; then
@@ -39,5 +41,8 @@ for notes in "$COVERAGE"/ext/*.gcno "$COVERAGE"/unit/*.gcno; do
 done | LC_ALL=C awk -f tests/tools/coverage.awk >"$COVERAGE/report.txt"
 echo
 cat "$COVERAGE/report.txt"
+[ -n "${REPORT:-}" ] || printf '\n%s s: %s\n' $(($(date +%s) - begin)) "$suites"
+[ -f "$BUILD/versions/newest/sqlite3.c" ] ||
+    echo "Without other SQLites (make deps DEPS=versions): what only these are asked is not counted, or not reached."
 [ "$failed" -eq 0 ] || echo "coverage: tests have failed, see $COVERAGE/*.log" >&2
 exit "$failed"
