@@ -55,7 +55,7 @@ $(LIBRARY): $(OBJECTS)
 
 $(BUILD)/ext/%.o: ext/%.c $(COMMON)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -c -o $@ $<
+	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) $(HEADERS) -I$(BUILD) -c -o $@ $<
 
 $(BUILD)/one/%.o: $(DIST)/%.c $(COMMON)
 	@mkdir -p $(@D)
@@ -71,7 +71,7 @@ $(BUILD)/schema.h: sql/schema.sql Makefile
 
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG) $(HEADERS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG) $(HEADERS)' > $@
 
 include ext/packaging/packaging.mk
 
@@ -136,8 +136,9 @@ valgrind: ## the slt suite under valgrind, with assertions
 	@$(MAKE) --no-print-directory BUILD=build/debug DIST=build/debug/dist DEBUG=1 CFLAGS='-O1 -g' loadable tests
 	@BUILD=build/debug DIST=build/debug/dist WRAP='$(VALGRIND)' SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),slt)
 
+# With the newest headers there are, so that what asks for newer hosts is compiled in.
 COVERAGE := BUILD=build/coverage DIST=build/coverage/dist DEBUG= PARTS=1 CPPFLAGS='$(CPPFLAGS) -DNDEBUG' \
-    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete'
+    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete' HEADERS='$(patsubst %,-I%,$(wildcard $(BUILD)/versions/newest))'
 
 coverage: deps ## which lines and branches of ext/ the tests reach (gcc, gcov); SUITE=... only by these
 	@$(MAKE) --no-print-directory tests

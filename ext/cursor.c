@@ -38,8 +38,7 @@ typedef struct Candidates {
 } Candidates;
 
 static int is_binary(sqlite3_index_info *info, int i) {
-    const char *collation = sqlite3_vtab_collation(info, i);
-    return !collation || sqlite3_stricmp(collation, "BINARY") == 0;
+    return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
 /* The usable constraints, -1 where there is none. */
@@ -455,12 +454,5 @@ int hc_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
     default:
         break; /* the command column reads as NULL */
     }
-    return SQLITE_OK;
-}
-
-/* The table is declared WITHOUT ROWID: SQLite does not ask. */
-int hc_cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
-    (void)base;
-    *rowid = 0;
     return SQLITE_OK;
 }

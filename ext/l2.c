@@ -302,14 +302,16 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     unsigned char blob[STATE_BYTES];
     sqlite3_stmt *stmt;
     int rc = hc_l2_open(l2, HC_L2_META_REPLACE, &stmt);
-    if (rc != SQLITE_OK)
-        return rc;
     uint64_t changes = meta->state.changes + meta->outside;
     copy_state(&meta->state, blob);
-    sqlite3_bind_int(stmt, 1, HC_FORMAT);
-    sqlite3_bind_int64(stmt, 2, meta->store);
-    sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
-    rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(stmt, 1, HC_FORMAT);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 2, meta->store);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
     if (rc == SQLITE_OK)

@@ -45,7 +45,6 @@ int hc_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name,
 int hc_cursor_next(sqlite3_vtab_cursor *base);
 int hc_cursor_eof(sqlite3_vtab_cursor *base);
 int hc_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column);
-int hc_cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid);
 
 /* update.c */
 int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid);

@@ -57,7 +57,7 @@ CC_bigendian-oldest     := s390x-linux-gnu-gcc
 
 HOSTS := $(patsubst SQLITE_%,%,$(filter SQLITE_%,$(.VARIABLES)))
 .DELETE_ON_ERROR:
-.PHONY: $(HOSTS) $(HOSTS:%=extension-%) windows
+.PHONY: $(HOSTS) $(HOSTS:%=%-host) $(HOSTS:%=extension-%) windows
 
 compiler = $(or $(CC_$(1)),gcc)
 flags    = -std=c11 -I$(OUT)/$(SQLITE_$(1)) -Itests/lib -I$(DIST) $(FLAGS_$(1)) $(if $(LINKED_$(1)),-DSLT_LINKED)
@@ -75,6 +75,9 @@ $(OUT)/hosts/$(1)/slt: tests/slt/slt.c $(OUT)/hosts/$(1)/sqlite3.o $(call linked
 	$$(QUIET)$(call compiler,$(1)) -O1 -w $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
 $(OUT)/hosts/$(1)/shell: tests/versions/shell.c $(OUT)/hosts/$(1)/sqlite3.o $(call linked,$(1))
 	$$(QUIET)$(call compiler,$(1)) -O1 -w $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
+$(1)-host: $(OUT)/hosts/$(1)/host
+$(OUT)/hosts/$(1)/host: tests/host/host.c tests/host/routines.c tests/host/routines.h $(OUT)/hosts/$(1)/sqlite3.o
+	$$(QUIET)$(call compiler,$(1)) -O1 -w -DSQLITE_CORE $(call flags,$(1)) -o $$@ $$(filter-out %.h,$$^) $(OLD_LIBC)
 endef
 $(foreach name,$(HOSTS),$(eval $(call host,$(name))))
 
