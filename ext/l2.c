@@ -7,6 +7,10 @@
 #define STATE_BYTES ((8 + HC_BUCKETS) * 8)
 _Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 
+/* What is beyond these is damage: counters that grow still fit into 64 bits, and nobody makes us keep a gigabyte of options. */
+#define COUNTER_MOST (1LL << 60)
+#define OPTIONS_MOST 4096
+
 /* The columns that hc_l2_read_row() expects, in its order. */
 #define HEAD_COLUMNS "id, key, expires, due, tag, size, sum"
 
@@ -208,7 +212,8 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         if (sqlite3_column_type(stmt, 0) != SQLITE_INTEGER || sqlite3_column_int64(stmt, 0) != HC_FORMAT ||
             sqlite3_column_type(stmt, 1) != SQLITE_INTEGER || sqlite3_column_type(stmt, 2) != SQLITE_INTEGER ||
             options_type != SQLITE_TEXT || sqlite3_column_type(stmt, 4) != SQLITE_INTEGER ||
-            sqlite3_column_type(stmt, 5) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 5) != STATE_BYTES) {
+            sqlite3_column_bytes(stmt, 3) > OPTIONS_MOST || sqlite3_column_type(stmt, 5) != SQLITE_BLOB ||
+            sqlite3_column_bytes(stmt, 5) != STATE_BYTES) {
             rc = SQLITE_CORRUPT_VTAB;
         } else if (!options || !state) {
             rc = SQLITE_NOMEM;
@@ -218,7 +223,8 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
             meta->options = (const char *)options;
             copy_state(state, &meta->state);
             meta->outside = (uint64_t)sqlite3_column_int64(stmt, 4) - meta->state.changes;
-            if (meta->state.entries >= 0 && meta->state.bytes >= 0)
+            if (meta->state.entries >= 0 && meta->state.entries <= COUNTER_MOST && meta->state.bytes >= 0 &&
+                meta->state.bytes <= COUNTER_MOST)
                 return SQLITE_OK;
             rc = SQLITE_CORRUPT_VTAB;
         }
