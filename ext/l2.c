@@ -97,10 +97,29 @@ void hc_l2_free(HcL2 *l2) {
     l2->schema = l2->name = NULL;
 }
 
+/* Is a table or a column missing that our statements name? */
+static int is_incomplete(HcL2 *l2) {
+    static const char *const columns[] = {
+        "id", "key",    "expires", "due",  "tag",     "size",  "used",    "sum", "value", NULL, /* of the data table */
+        "id", "format", "store",   "seed", "options", "state", "changes", NULL,
+    };
+    int rc = SQLITE_OK;
+    for (int i = 0, table = 0; rc == SQLITE_OK && hc_l2_suffixes[table]; i++) {
+        char *name = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[table]);
+        if (!columns[i])
+            table++;
+        else if (name)
+            rc = sqlite3_table_column_metadata(l2->db, l2->schema, name, columns[i], NULL, NULL, NULL, NULL, NULL);
+        sqlite3_free(name);
+    }
+    return rc != SQLITE_OK;
+}
+
 /*
 ** The code of a failure. "SQL logic error" comes from preparing one of our
-** statements, at first or after a schema change: only a missing or replaced shadow
-** table makes them wrong. Newer hosts (seen: 3.53) leave the read transaction open
+** statements, at first or after a schema change: a missing or replaced shadow
+** table makes them wrong, or a limit of this connection that is lower than what they
+** need (sqlite3_limit()). Newer hosts (seen: 3.53) leave the read transaction open
 ** in which they found that out; a read that succeeds ends it.
 */
 int hc_l2_failure(HcL2 *l2, int rc) {
@@ -110,7 +129,7 @@ int hc_l2_failure(HcL2 *l2, int rc) {
     if (sql)
         sqlite3_exec(l2->db, sql, NULL, NULL, NULL);
     sqlite3_free(sql);
-    return SQLITE_CORRUPT_VTAB;
+    return is_incomplete(l2) ? SQLITE_CORRUPT_VTAB : rc;
 }
 
 static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
@@ -138,6 +157,11 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     unsigned begin = hc_tally_begin(l2->db);
+    /* A trigger that may not run fails after the row is written, which no statement journal takes back (OR FAIL). */
+    if (id >= HC_L2_INSERT && id <= HC_L2_CLEAR && sqlite3_limit(l2->db, SQLITE_LIMIT_TRIGGER_DEPTH, -1) < 1) {
+        hc_l2_close(l2, id);
+        return SQLITE_ERROR;
+    }
     int rc = sqlite3_step(l2->statements[id]);
     unsigned changed = (unsigned)sqlite3_changes(l2->db);
     /* If triggers are switched off (SQLITE_DBCONFIG_ENABLE_TRIGGER), the meta row has not counted them, which is a change, too. */
@@ -516,6 +540,9 @@ char *hc_l2_message(HcL2 *l2, int rc) {
             "hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
             "VALUES('rebuild'), or DROP TABLE and create it anew",
             l2->name, l2->name, l2->name);
+    case SQLITE_ERROR:
+        return sqlite3_mprintf("hybrid_cache: \"%w\": %s, or a limit of this connection is too low", l2->name,
+                               sqlite3_errstr(rc));
     default:
         return sqlite3_mprintf("hybrid_cache: \"%w\": %s", l2->name, sqlite3_errstr(rc));
     }

@@ -1,7 +1,7 @@
-# The program of the suite `limits`: it loads the extension, as an application does.
+# The programs of the suite `limits`: they load the extension, as an application does.
 
-LIMITS := $(BUILD)/limits/limits
+LIMITS := $(BUILD)/limits/limits $(BUILD)/limits/lowered
 tests: $(LIMITS)
 
-$(LIMITS): $(BUILD)/limits/limits.o
+$(LIMITS): %: %.o
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3
