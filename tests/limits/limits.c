@@ -58,6 +58,36 @@ static void test_long_values(void) {
     sqlite3_close(db);
 }
 
+/* Values that are past 2^32 only together: the counters of both tiers, their limits, and what these push out. */
+static void test_sums(void) {
+    enum { VALUES = 7 };
+    sqlite3_int64 n = limits_soak ? 700000000 : 1000000, row = n + 8 + 64;
+    sqlite3 *db = open_db(file("sums.db"));
+    must(db, "PRAGMA page_size = 65536; CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0, l1_bytes='1048576G'); "
+             "SELECT hybrid_cache_memory_limit('1048576G')");
+    for (int i = 0; i < VALUES; i++)
+        must(db, "INSERT INTO c(key, value) VALUES(%d, zeroblob(%lld))", i, n);
+    CHECK_EQ(
+        number(db, "SELECT sum(length(hybrid_cache_get('c', column1))) FROM (VALUES(0), (1), (2), (3), (4), (5), (6))"),
+        VALUES * n);
+    CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), VALUES * row);
+    sqlite3_int64 held = number(db, "SELECT l1_bytes FROM hybrid_cache_stats('c')");
+    CHECK(held > VALUES * n && held < VALUES * (n + 1000));
+    CHECK_EQ(number(db, "SELECT l1_count FROM hybrid_cache_stats('c')"), VALUES);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    /* Less memory: each is more than a tenth of it. Then less on disk. */
+    must(db, "SELECT hybrid_cache_memory_limit(%lld)", 4 * n);
+    CHECK_EQ(number(db, "SELECT l1_bytes FROM hybrid_cache_stats('c')"), 0);
+    must(db, "INSERT INTO c(c, value) VALUES('l2_bytes', %lld)", 3 * row);
+    CHECK_EQ(number(db, "SELECT l2_count FROM hybrid_cache_stats('c')"), 3);
+    CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), 3 * row);
+    CHECK_EQ(run(db, "INSERT INTO c(key, value) VALUES('x', zeroblob(%lld))", 3 * row), SQLITE_TOOBIG);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    must(db, "INSERT INTO c(c) VALUES('clear')");
+    CHECK_EQ(number(db, "SELECT l1_bytes + l2_bytes FROM hybrid_cache_stats('c')"), 0);
+    sqlite3_close(db);
+}
+
 /* One byte more than SQLite may hold is an error, and nothing is lost or half written. */
 static void test_length_limit(void) {
     sqlite3 *db = open_db(":memory:");
@@ -125,6 +155,24 @@ static void test_caches(void) {
     printf("%d caches in one file: %lld bytes of memory each, when all were read\n", caches, (long long)each);
     must(db, "SELECT hybrid_cache_memory_limit(0)");
     CHECK(sqlite3_memory_used() - before < each * caches);
+    /* Others of them change their name or go; a second connection follows. */
+    sqlite3 *other = open_db(path);
+    CHECK_EQ(number(other, "SELECT hybrid_cache_get('c1', 'k')"), 1);
+    for (int i = caches / 10; i < caches; i += caches / 10) {
+        must(db, "DROP TABLE c%d", i - 1);
+        must(db, "ALTER TABLE c%d RENAME TO renamed%d", i, i);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_get('renamed%d', 'k')", i), i);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('renamed%d', 'k')", i), i);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('c%d', 'k')", i), -1);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('c1', 'k')"), 1);
+        must(db, "ALTER TABLE renamed%d RENAME TO c%d; CREATE VIRTUAL TABLE c%d USING hybrid_cache(ttl=0)", i, i,
+             i - 1);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_has('c%d', 'k')", i - 1), 0);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_has('c%d', 'k')", i - 1), 0);
+    }
+    CHECK_EQ(number(other, "SELECT count(*) FROM hybrid_cache_stats"), caches);
+    CHECK_EQ(number(other, "SELECT sum(l2_count) FROM hybrid_cache_stats"), caches - 9);
+    sqlite3_close(other);
     for (int i = 0; i < caches; i += 2)
         must(db, "DROP TABLE c%d", i);
     CHECK_EQ(number(db, "SELECT count(*) FROM hybrid_cache_stats"), caches - (caches + 1) / 2);
@@ -330,6 +378,7 @@ int main(int argc, char **argv) {
     limits_begin(argv);
     TIMED(test_long_keys);
     TIMED(test_long_values);
+    TIMED(test_sums);
     TIMED(test_length_limit);
     TIMED(test_tags);
     TIMED(test_caches);
