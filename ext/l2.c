@@ -97,7 +97,7 @@ void hc_l2_free(HcL2 *l2) {
     l2->schema = l2->name = NULL;
 }
 
-/* Is a table or a column missing that our statements name? */
+/* Is a table or a column missing that our statements name? `id` is not the primary key of a virtual table or a view. */
 static int is_incomplete(HcL2 *l2) {
     static const char *const columns[] = {
         "id", "key",    "expires", "due",  "tag",     "size",  "used",    "sum", "value", NULL, /* of the data table */
@@ -105,11 +105,14 @@ static int is_incomplete(HcL2 *l2) {
     };
     int rc = SQLITE_OK;
     for (int i = 0, table = 0; rc == SQLITE_OK && hc_l2_suffixes[table]; i++) {
+        int primary = 0;
         char *name = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[table]);
         if (!columns[i])
             table++;
         else if (name)
-            rc = sqlite3_table_column_metadata(l2->db, l2->schema, name, columns[i], NULL, NULL, NULL, NULL, NULL);
+            rc = sqlite3_table_column_metadata(l2->db, l2->schema, name, columns[i], NULL, NULL, NULL, &primary, NULL);
+        if (rc == SQLITE_OK && columns[i] && name && strcmp(columns[i], "id") == 0 && !primary)
+            rc = SQLITE_ERROR;
         sqlite3_free(name);
     }
     return rc != SQLITE_OK;
