@@ -149,7 +149,10 @@ static int rebuild_indexes(HcCache *cache) {
             rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
     }
     if (rc == SQLITE_OK)
-        rc = hc_l2_mend(&cache->l2);
+        rc = hc_l2_failure(&cache->l2, hc_l2_mend(&cache->l2));
+    /* The one id that no walk comes to, since each begins above it. No write gives it. */
+    if (rc == SQLITE_OK)
+        rc = run(cache, "DELETE FROM \"%w\".\"%w_data\" WHERE id = -9223372036854775807 - 1");
     if (rc == SQLITE_OK)
         rc = run(cache, "UPDATE \"%w\".\"%w_data\" SET due = expires "
                         "WHERE due > expires OR typeof(due) NOT IN ('integer', 'real')");
