@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 typedef struct {
-    const char *sql;         /* a row whose first column is 0: a wrong answer */
+    const char *sql;         /* a row whose first column is 0: a wrong answer; or REOPEN */
     const char *acknowledge; /* if `sql` succeeds, this is true at the end: no later step takes it back */
     int error;               /* what `sql` has to fail with, where there is no fault */
 } Step;
@@ -20,8 +20,12 @@ enum {
     LOOSE = 16,      /* the L1 may have what L2 has not */
     DENSE = 32,      /* in one mode every interrupt is tried in the bounded form as well */
     ROLLBACK = 64,   /* not in WAL mode */
+    ALONE = 256,     /* nobody else has the file open: who closes it has work to do */
     SEALED = 128     /* the last step but one turns query_only on: if it succeeds, that stays on */
 };
+
+/* No SQL: the connection is closed, another one opened and the extension loaded. If that fails, the script ends. */
+#define REOPEN "(reopen)"
 
 typedef struct {
     const char *name;
