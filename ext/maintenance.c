@@ -78,7 +78,7 @@ static int check_rows(HcCache *cache, const HcState *state, Findings *findings) 
 
 int hc_maintenance_check(HcCache *cache, char **message) {
     HcMeta meta;
-    Findings findings = {sqlite3_str_new(cache->connection->db), 0};
+    Findings findings = {sqlite3_str_new(NULL), 0};
     char *detail = NULL;
     int rc = SQLITE_OK;
     HcOptions options;
