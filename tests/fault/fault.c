@@ -144,13 +144,21 @@ static int reopen(sqlite3 **db) {
 }
 
 /* Runs the script under the fault; *connection is another one after REOPEN, and NULL if there is none. Gives the steps that succeeded as a set of 1u << index. */
-static unsigned run_script(sqlite3 **connection, const Script *script, const InjectFault *fault, int loaded) {
+static unsigned run_script(sqlite3 **connection, sqlite3 *neighbour, const Script *script, const InjectFault *fault,
+                           int loaded) {
     sqlite3 *db = *connection;
     unsigned succeeded = 0;
     int failures = !loaded;
     for (int i = 0; script->steps[i].sql != NULL; i++) {
         const Step *step = &script->steps[i];
         int wrong = 0;
+        if (step->sql[0] == BY_OTHER[0]) {
+            inject_pause(1);
+            must_run(neighbour, "other", step->sql + strlen(BY_OTHER));
+            inject_pause(0);
+            succeeded |= 1u << i;
+            continue;
+        }
         int reopens = strcmp(step->sql, REOPEN) == 0;
         int rc = reopens ? reopen(connection) : run_sql(db, step->sql, &wrong);
         db = *connection;
@@ -220,8 +228,8 @@ static void check_all(sqlite3 *db, sqlite3 *neighbour, const Script *script, uns
     check_mirror(db, "after", script);
 
     /*
-    ** What others see is a matter of the files alone: the neighbour has done nothing since it was warmed up,
-    ** a fresh connection nothing at all. So they are asked once of each state that the files can be left in.
+    ** What others see is a matter of the files alone: the neighbour has done nothing since it was warmed up, or
+    ** what the script says, a fresh connection nothing at all. So they are asked once of each state that the files can be left in.
     */
     unsigned long long state = (memfs_digest() ^ succeeded) | 1, *slot;
     int known = seen_before(state, &slot);
@@ -276,7 +284,7 @@ static int run_one(const Script *script, const InjectFault *fault, long n) {
     inject_arm(fault, n, db);
     if (script->flags & COLD)
         loaded = load(db, 0) == SQLITE_OK;
-    unsigned succeeded = loaded ? run_script(&db, script, fault, loaded) : 0;
+    unsigned succeeded = loaded ? run_script(&db, neighbour, script, fault, loaded) : 0;
     inject_disarm();
     if (db == NULL)
         db = open_loaded();
@@ -383,11 +391,20 @@ static int belongs(const InjectFault *fault, int mode) {
     return 1;
 }
 
+/* Is every N tried in the bounded form as well? */
+static int is_dense(const Script *script, const char *fault) {
+    int wal = strcmp(bench.journal, "wal") == 0;
+    if (bench.vfs != NULL)
+        return 0;
+    return (script->flags & DENSE && wal && strcmp(fault, "interrupt") == 0) ||
+           (script->flags & BASIC && wal && strcmp(fault, "oom") == 0) ||
+           (script->flags & BASIC && !wal && strcmp(fault, "io") == 0);
+}
+
 /* One script and fault, of which the run without a fault has made so many calls: for every N, or some. */
 static void run_fault(int script, int fault, long calls, const Wanted *wanted, int job) {
     static long phase; /* so that not every script and fault tries the same N */
-    int dense = scripts[script].flags & DENSE && strcmp(inject_faults[fault].name, "interrupt") == 0 &&
-                strcmp(bench.journal, "wal") == 0 && bench.vfs == NULL;
+    int dense = is_dense(&scripts[script], inject_faults[fault].name);
     long step = dense || calls <= RUNS_EACH || wanted->n > 0 ? 1
                 : wanted->every                              ? wanted->stride
                                                              : (calls + RUNS_EACH - 1) / RUNS_EACH;

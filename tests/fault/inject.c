@@ -71,6 +71,7 @@ static struct {
     sqlite3 *db;
     long n;
     int lasting;
+    int paused;
     long counted; /* of the armed fault's calls */
     long calls[CALLS];
     long failed;
@@ -78,7 +79,7 @@ static struct {
 
 /* What a call of that kind has to return now; SQLITE_OK: do the real thing. */
 static int injected(InjectCall call) {
-    if (armed.fault == NULL)
+    if (armed.fault == NULL || armed.paused)
         return SQLITE_OK;
     armed.calls[call]++;
     if ((armed.fault->calls & SET(call)) == 0)
@@ -108,6 +109,10 @@ void inject_follow(sqlite3 *db) {
     if (db != NULL && (armed.n == 0 || (armed.fault->calls & SET(CALL_STEP)) != 0))
         sqlite3_progress_handler(db, 1, on_progress, NULL);
     armed.db = db;
+}
+
+void inject_pause(int on) {
+    armed.paused = on;
 }
 
 void inject_disarm(void) {

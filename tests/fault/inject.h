@@ -31,6 +31,8 @@ int inject_install(void);
 void inject_arm(const InjectFault *fault, long n, sqlite3 *db);
 /* Goes on with the steps of this connection, which has taken the place of that of inject_arm(); NULL: of none. */
 void inject_follow(sqlite3 *db);
+/* Nothing fails or is counted meanwhile: 1; goes on where it was: 0. */
+void inject_pause(int on);
 /* Stops. */
 void inject_disarm(void);
 long inject_counted(const InjectFault *fault); /* its calls since inject_arm */
