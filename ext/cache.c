@@ -38,6 +38,7 @@ void hc_cache_free(HcCache *cache) {
     hc_l1_clear(&cache->l1);
     hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
+    hc_cache_line_free(&cache->line);
     hc_l2_free(&cache->l2);
     sqlite3_free(cache->options_text);
     sqlite3_free(cache->last_error);
@@ -294,7 +295,8 @@ int hc_cache_enter(HcCache *cache, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
         return SQLITE_LOCKED;
     }
-    rc = hc_l2_put_back(&cache->l2);
+    if (cache->l2.write_enabled)
+        rc = hc_l2_put_back(&cache->l2);
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (rc == SQLITE_OK && !cache->options_text) {

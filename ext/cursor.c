@@ -164,7 +164,8 @@ int hc_cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
     if (!cursor)
         return SQLITE_NOMEM;
     table->spare = NULL;
-    memset(cursor, 0, sizeof *cursor);
+    /* Not `row`, which is most of it and has no say before a scan fills it. */
+    memset(cursor, 0, offsetof(HcCursor, row));
     cursor->next = table->cursors;
     table->cursors = cursor;
     *out = &cursor->base;
@@ -177,8 +178,10 @@ static HcCache *cache_of(HcCursor *cursor) {
 
 static void cursor_reset(HcCursor *cursor) {
     hc_entry_release(cursor->entry);
-    hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->generation, cursor->scan);
-    sqlite3_free(cursor->prefix);
+    if (cursor->scan)
+        hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->generation, cursor->scan);
+    if (cursor->prefix)
+        sqlite3_free(cursor->prefix);
     cursor->entry = NULL;
     cursor->scan = NULL;
     cursor->prefix = NULL;

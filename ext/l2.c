@@ -19,6 +19,7 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
                            "VALUES(1, ?1, ?2, ?3, ?4, ?5, NULL), (2, NULL, NULL, NULL, NULL, NULL, ?6)",
     [HC_L2_FIND] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE key = ?1",
     [HC_L2_HEAD] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE key = ?1",
+    [HC_L2_ROW] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE id = ?1",
     [HC_L2_CHANGES] = "SELECT changes FROM %2 WHERE id = 2",
     /*
     ** OR FAIL: one row has nothing to take back, and SQLite then needs no statement journal, which
@@ -389,6 +390,14 @@ int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row)
         return hc_l2_next(l2, find_or_head, row);
     hc_l2_close(l2, find_or_head);
     return rc;
+}
+
+int hc_l2_find_id(HcL2 *l2, sqlite3_int64 id, HcRow *row) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_ROW, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 1, id);
+    return rc == SQLITE_OK ? hc_l2_next(l2, HC_L2_ROW, row) : rc;
 }
 
 static int bind_expires(sqlite3_stmt *stmt, int index, double expires) {

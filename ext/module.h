@@ -29,10 +29,10 @@ struct HcCursor {
     int shape;           /* a scan: its statement, see l2.h */
     unsigned generation; /* of the L2 when it was prepared */
     sqlite3_stmt *scan;
-    HcRow row;    /* a scan: the present row, borrowed from the statement */
     int phase;    /* a prefix scan: which part of the key order it is in */
     char *prefix; /* of LIKE in lower case; then the letter L or G, which prefix_n does not count */
     int prefix_n;
+    HcRow row; /* a scan: the present row, borrowed from the statement */
 };
 
 int hc_module_register(HcConnection *connection);
