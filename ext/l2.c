@@ -50,7 +50,7 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
 
 /* Expands %1 and %2 of a statement, or {schema}, {name} and {n} of the schema. */
 char *hc_l2_expand(const HcL2 *l2, const char *text, int n) {
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     for (const char *at = text; *at; at++) {
         if (at[0] == '%' && (at[1] == '1' || at[1] == '2')) {
             sqlite3_str_appendf(sql, "\"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[at[1] - '1']);
@@ -485,7 +485,7 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     static const char *const columns[] = {"", "key", "tag", "expires"};
     const char *column = columns[shape & HC_SCAN_BY];
     const char *glue = " WHERE ";
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS ", value FROM \"%w\".\"%w_%s\"", l2->schema, l2->name,
                         hc_l2_suffixes[0]);
     if ((shape & HC_SCAN_BY) == HC_SCAN_TAG) {
