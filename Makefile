@@ -160,7 +160,7 @@ bench: ## measure against the plain table and others; ROW=... only that row; see
 	@$(MAKE) --no-print-directory deps DEPS=build
 	@$(MAKE) --no-print-directory loadable programs
 	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache --dir $(BUILD)/bench/data --csv $(BUILD)/bench.csv --svg '$(SVG)' \
-	    $(if $(ROW),--row '$(ROW)') $(if $(BIG),--big)
+	    $(if $(ROW),--row '$(ROW)') $(if $(BIG),--big) $(if $(PRAGMA),--pragma '$(PRAGMA)')
 	$(if $(ROW),,@BUILD=$(BUILD) DIST=$(DIST) sh tests/trace/table.sh)
 
 instructions: ## count the instructions of a hit, a miss, a put (callgrind)

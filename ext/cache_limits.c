@@ -231,7 +231,9 @@ int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int
         rc = purge_some(cache, now, keep, &looked);
     if (rc == SQLITE_OK)
         rc = hc_cache_make_room(cache, now, keep);
-    if (rc != SQLITE_OK && cache->transaction.open && hc_cache_tolerates(cache, rc, 1))
+    /* TOOBIG: a row that is longer than this connection may read now. CONSTRAINT: somebody's trigger on the table refuses. */
+    int refused = (rc & 0xff) == SQLITE_TOOBIG || (rc & 0xff) == SQLITE_CONSTRAINT;
+    if (rc != SQLITE_OK && cache->transaction.open && (refused || hc_cache_tolerates(cache, rc, 1)))
         rc = SQLITE_OK;
     return rc;
 }

@@ -6,7 +6,7 @@
 #include "statement.h"
 
 /* No row is larger, whatever its size column says: sums of sizes stay inside 64 bits. */
-#define SIZE_MOST (1LL << 40)
+#define SIZE_MOST (1LL << 32)
 /* A touch copies values of up to so many bytes inside the L1. */
 #define COPIED_TOUCH 4096
 
@@ -96,8 +96,8 @@ static int check_size(HcCache *cache, sqlite3_int64 size, char **message) {
 
 /* What is in the way of a key. */
 typedef struct HcObstacle {
-    sqlite3_int64 id; /* 0 = nothing is */
-    sqlite3_int64 size;
+    int found;
+    sqlite3_int64 id, size;
     int same_head; /* its key, as written, and its tag are those of the write, and it is due early enough */
 } HcObstacle;
 
@@ -109,6 +109,7 @@ static int find_obstacle(HcCache *cache, const HcWrite *write, HcObstacle *obsta
     memset(obstacle, 0, sizeof *obstacle);
     if (rc != SQLITE_ROW)
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    obstacle->found = 1;
     obstacle->id = row.id;
     obstacle->size = hc_cache_counted_size(&row);
     obstacle->same_head = hc_value_equal(&row.key, &write->key.form) && hc_value_equal(&row.tag, &write->tag) &&
@@ -133,7 +134,7 @@ static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
         return rc;
     row.id = obstacle.id;
     rc = hc_l2_write(&cache->l2,
-                     !obstacle.id         ? HC_L2_INSERT
+                     !obstacle.found      ? HC_L2_INSERT
                      : obstacle.same_head ? HC_L2_REWRITE
                                           : HC_L2_REPLACE,
                      &row);
@@ -141,7 +142,7 @@ static int insert_entry(HcCache *cache, const HcWrite *write, char **message) {
         hc_l1_remove_hash(&cache->l1, hc_l1_hash(&cache->l1, &write->key));
         return rc;
     }
-    if (!row.id) {
+    if (!obstacle.found) {
         row.id = sqlite3_last_insert_rowid(cache->connection->db);
         state->entries++;
     }
@@ -283,8 +284,8 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
         /* DONE: purged by an earlier row of the same statement. */
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
     uint64_t sum = row.sum ^ hc_row_sum_head(&row);
-    sqlite3_int64 value_n = row.size - hc_row_size(&row); /* HEAD reads no value: what is missing is its size */
     old_size = hc_cache_counted_size(&row);
+    sqlite3_int64 value_n = old_size - hc_row_size(&row); /* HEAD reads no value: what is missing is its size */
     hc_key_make(&row.key, &old);
     HcEntry *known = known_better(cache, key, &row, write->now);
     if (known)
@@ -311,7 +312,7 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     HcEntry *touched = renamed || (set & HC_SET_VALUE) ? NULL : touched_copy(cache, key, &full);
     int head = (set & (HC_SET_KEY | HC_SET_TAG)) || row.due > row.expires;
     HcStatement how = set & HC_SET_VALUE ? (head ? HC_L2_REPLACE : HC_L2_REWRITE) : (head ? HC_L2_TOUCH : HC_L2_EXTEND);
-    if (rc == SQLITE_OK && obstacle.id) {
+    if (rc == SQLITE_OK && obstacle.found) {
         /* What an authorizer denies has to show before the obstacle is gone: nothing would bring it back. */
         sqlite3_stmt *stmt;
         rc = hc_l2_open(&cache->l2, how, &stmt);

@@ -256,7 +256,7 @@ static void read_value(const void *from, int type, uint32_t n, int flags, HcValu
 
 HcEntry *hc_entry_new(const HcKey *key, const HcValue *value, const HcValue *tag, uint32_t hash) {
     uint32_t tag_n = tag ? tag->n : 0;
-    HcEntry *entry = sqlite3_malloc64(sizeof *entry + value->n + TERMINATOR + key->n + tag_n);
+    HcEntry *entry = sqlite3_malloc64((sqlite3_uint64)sizeof *entry + value->n + TERMINATOR + key->n + tag_n);
     if (!entry)
         return NULL;
     memset(entry, 0, sizeof *entry);

@@ -7,6 +7,10 @@
 #define STATE_BYTES ((8 + HC_BUCKETS) * 8)
 _Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 
+/* What is beyond these is damage: counters that grow still fit into 64 bits, and nobody makes us keep a gigabyte of options. */
+#define COUNTER_MOST (1LL << 60)
+#define OPTIONS_MOST 4096
+
 /* The columns that hc_l2_read_row() expects, in its order. */
 #define HEAD_COLUMNS "id, key, expires, due, tag, size, sum"
 
@@ -46,7 +50,7 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
 
 /* Expands %1 and %2 of a statement, or {schema}, {name} and {n} of the schema. */
 char *hc_l2_expand(const HcL2 *l2, const char *text, int n) {
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     for (const char *at = text; *at; at++) {
         if (at[0] == '%' && (at[1] == '1' || at[1] == '2')) {
             sqlite3_str_appendf(sql, "\"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[at[1] - '1']);
@@ -94,10 +98,32 @@ void hc_l2_free(HcL2 *l2) {
     l2->schema = l2->name = NULL;
 }
 
+/* Is a table or a column missing that our statements name? `id` is not the primary key of a virtual table or a view. */
+static int is_incomplete(HcL2 *l2) {
+    static const char *const columns[] = {
+        "id", "key",    "expires", "due",  "tag",     "size",  "used",    "sum", "value", NULL, /* of the data table */
+        "id", "format", "store",   "seed", "options", "state", "changes", NULL,
+    };
+    int rc = SQLITE_OK;
+    for (int i = 0, table = 0; rc == SQLITE_OK && hc_l2_suffixes[table]; i++) {
+        int primary = 0;
+        char *name = sqlite3_mprintf("%s_%s", l2->name, hc_l2_suffixes[table]);
+        if (!columns[i])
+            table++;
+        else if (name)
+            rc = sqlite3_table_column_metadata(l2->db, l2->schema, name, columns[i], NULL, NULL, NULL, &primary, NULL);
+        if (rc == SQLITE_OK && columns[i] && name && strcmp(columns[i], "id") == 0 && !primary)
+            rc = SQLITE_ERROR;
+        sqlite3_free(name);
+    }
+    return rc != SQLITE_OK;
+}
+
 /*
 ** The code of a failure. "SQL logic error" comes from preparing one of our
-** statements, at first or after a schema change: only a missing or replaced shadow
-** table makes them wrong. Newer hosts (seen: 3.53) leave the read transaction open
+** statements, at first or after a schema change: a missing or replaced shadow
+** table makes them wrong, or a limit of this connection that is lower than what they
+** need (sqlite3_limit()). Newer hosts (seen: 3.53) leave the read transaction open
 ** in which they found that out; a read that succeeds ends it.
 */
 int hc_l2_failure(HcL2 *l2, int rc) {
@@ -107,7 +133,7 @@ int hc_l2_failure(HcL2 *l2, int rc) {
     if (sql)
         sqlite3_exec(l2->db, sql, NULL, NULL, NULL);
     sqlite3_free(sql);
-    return SQLITE_CORRUPT_VTAB;
+    return is_incomplete(l2) ? SQLITE_CORRUPT_VTAB : rc;
 }
 
 static int prepare(HcL2 *l2, char *sql, sqlite3_stmt **stmt) {
@@ -135,6 +161,11 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     unsigned begin = hc_tally_begin(l2->db);
+    /* A trigger that may not run fails after the row is written, which no statement journal takes back (OR FAIL). */
+    if (id >= HC_L2_INSERT && id <= HC_L2_CLEAR && sqlite3_limit(l2->db, SQLITE_LIMIT_TRIGGER_DEPTH, -1) < 1) {
+        hc_l2_close(l2, id);
+        return SQLITE_ERROR;
+    }
     int rc = sqlite3_step(l2->statements[id]);
     unsigned changed = (unsigned)sqlite3_changes(l2->db);
     /* If triggers are switched off (SQLITE_DBCONFIG_ENABLE_TRIGGER), the meta row has not counted them, which is a change, too. */
@@ -209,7 +240,8 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
         if (sqlite3_column_type(stmt, 0) != SQLITE_INTEGER || sqlite3_column_int64(stmt, 0) != HC_FORMAT ||
             sqlite3_column_type(stmt, 1) != SQLITE_INTEGER || sqlite3_column_type(stmt, 2) != SQLITE_INTEGER ||
             options_type != SQLITE_TEXT || sqlite3_column_type(stmt, 4) != SQLITE_INTEGER ||
-            sqlite3_column_type(stmt, 5) != SQLITE_BLOB || sqlite3_column_bytes(stmt, 5) != STATE_BYTES) {
+            sqlite3_column_bytes(stmt, 3) > OPTIONS_MOST || sqlite3_column_type(stmt, 5) != SQLITE_BLOB ||
+            sqlite3_column_bytes(stmt, 5) != STATE_BYTES) {
             rc = SQLITE_CORRUPT_VTAB;
         } else if (!options || !state) {
             rc = SQLITE_NOMEM;
@@ -219,7 +251,8 @@ int hc_l2_meta(HcL2 *l2, HcMeta *meta, char **message) {
             meta->options = (const char *)options;
             copy_state(state, &meta->state);
             meta->outside = (uint64_t)sqlite3_column_int64(stmt, 4) - meta->state.changes;
-            if (meta->state.entries >= 0 && meta->state.bytes >= 0)
+            if (meta->state.entries >= 0 && meta->state.entries <= COUNTER_MOST && meta->state.bytes >= 0 &&
+                meta->state.bytes <= COUNTER_MOST)
                 return SQLITE_OK;
             rc = SQLITE_CORRUPT_VTAB;
         }
@@ -452,7 +485,7 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     static const char *const columns[] = {"", "key", "tag", "expires"};
     const char *column = columns[shape & HC_SCAN_BY];
     const char *glue = " WHERE ";
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS ", value FROM \"%w\".\"%w_%s\"", l2->schema, l2->name,
                         hc_l2_suffixes[0]);
     if ((shape & HC_SCAN_BY) == HC_SCAN_TAG) {
@@ -521,6 +554,9 @@ char *hc_l2_message(HcL2 *l2, int rc) {
             "hybrid_cache: the storage of \"%w\" is missing or damaged: run INSERT INTO \"%w\"(\"%w\") "
             "VALUES('rebuild'), or DROP TABLE and create it anew",
             l2->name, l2->name, l2->name);
+    case SQLITE_ERROR:
+        return sqlite3_mprintf("hybrid_cache: \"%w\": %s, or a limit of this connection is too low", l2->name,
+                               sqlite3_errstr(rc));
     default:
         return sqlite3_mprintf("hybrid_cache: \"%w\": %s", l2->name, sqlite3_errstr(rc));
     }

@@ -169,9 +169,11 @@ int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message) {
     }
     if (rc == SQLITE_OK)
         rc = hc_l2_write_meta(l2, &meta);
-    else if (rc == SQLITE_ERROR && error)
+    else if (rc == SQLITE_ERROR && error && strstr(error, "already"))
         /* Such as: table "cache_data" already exists. The one message that has to name a shadow table. */
         *message = sqlite3_mprintf("%s: the cache \"%w\" needs this name for itself", error, l2->name);
+    else if (rc == SQLITE_ERROR)
+        *message = hc_l2_message(l2, rc);
     sqlite3_free(error);
     return rc;
 }

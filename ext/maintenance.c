@@ -78,7 +78,7 @@ static int check_rows(HcCache *cache, const HcState *state, Findings *findings) 
 
 int hc_maintenance_check(HcCache *cache, char **message) {
     HcMeta meta;
-    Findings findings = {sqlite3_str_new(cache->connection->db), 0};
+    Findings findings = {sqlite3_str_new(NULL), 0};
     char *detail = NULL;
     int rc = SQLITE_OK;
     HcOptions options;
@@ -149,10 +149,13 @@ static int rebuild_indexes(HcCache *cache) {
             rc = run(cache, "REINDEX \"%w\".\"%w_data\"");
     }
     if (rc == SQLITE_OK)
-        rc = hc_l2_mend(&cache->l2);
+        rc = hc_l2_failure(&cache->l2, hc_l2_mend(&cache->l2));
+    /* The one id that no walk comes to, since each begins above it. No write gives it. */
     if (rc == SQLITE_OK)
-        rc = run(cache, "UPDATE \"%w\".\"%w_data\" SET due = expires "
-                        "WHERE due > expires OR typeof(due) NOT IN ('integer', 'real')");
+        rc = run(cache, "DELETE FROM \"%w\".\"%w_data\" WHERE id = -9223372036854775807 - 1");
+    if (rc == SQLITE_OK)
+        /* Text and blobs are greater than any number. Without a function, whose denial would pass for damage. */
+        rc = run(cache, "UPDATE \"%w\".\"%w_data\" SET due = expires WHERE due > expires OR due IS NULL");
     return rc;
 }
 

@@ -75,7 +75,8 @@ static int is_digit(char c) {
 static int parse_number(const char *text, size_t n, double *number) {
     size_t i = 0, figures = 0;
     double mantissa = 0;
-    int exponent = 0, negative = 0;
+    sqlite3_int64 exponent = 0; /* a text can have 2^31 digits */
+    int negative = 0;
     if (i < n && (text[i] == '+' || text[i] == '-'))
         negative = text[i++] == '-';
     for (int fraction = 0; i < n && (is_digit(text[i]) || (text[i] == '.' && !fraction)); i++) {
@@ -106,7 +107,7 @@ static int parse_number(const char *text, size_t n, double *number) {
         exponent += sign * written;
     }
     double scale = 1;
-    for (int e = exponent < 0 ? -exponent : exponent; e > 0 && scale < 1e300; e--)
+    for (sqlite3_int64 e = exponent < 0 ? -exponent : exponent; e > 0 && scale < 1e300; e--)
         scale *= 10;
     *number = exponent < 0 ? mantissa / scale : mantissa * scale;
     if (negative)

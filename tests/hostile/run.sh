@@ -1,5 +1,6 @@
 #!/bin/sh
-# The suite `hostile`: trust (hostile.test), every bit of a stored row flipped (flips), chosen keys (flood).
+# The suite `hostile`: trust (hostile.test), every bit of a stored row flipped (flips), numbers at the
+# borders of their types in the storage (numbers), chosen keys (flood).
 set -u
 
 BUILD=${BUILD:-build}
@@ -23,6 +24,7 @@ run() {
 
 run trust tclsh tests/hostile/hostile.test
 run flips "$BUILD/hostile/flips"
+run numbers "$BUILD/hostile/numbers"
 run flood "$BUILD/hostile/flood"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -6,64 +6,13 @@
 */
 /* mkdtemp() */
 #define _DEFAULT_SOURCE
-#include "../unit/unit.h"
+#include "limits.h"
 
-#include <stdarg.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-static int soak;
 static char directory[] = "/tmp/hc-limits-XXXXXX";
 static char path[512];
-
-static sqlite3 *open_db(const char *file) {
-    sqlite3 *db = unit_open(file);
-    char *message = NULL;
-    const char *extension = getenv("HC_EXTENSION");
-    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);
-    if (sqlite3_load_extension(db, extension ? extension : "dist/hybrid_cache", NULL, &message) != SQLITE_OK) {
-        printf("%s\n", message);
-        exit(2);
-    }
-    sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
-    return db;
-}
-
-static int run(sqlite3 *db, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    char *sql = sqlite3_vmprintf(format, arguments);
-    va_end(arguments);
-    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    sqlite3_free(sql);
-    return rc;
-}
-
-/* It has to succeed. */
-static void must(sqlite3 *db, const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    char *sql = sqlite3_vmprintf(format, arguments);
-    va_end(arguments);
-    unit_exec(db, sql);
-    sqlite3_free(sql);
-}
-
-/* The first number of a query; -1 where it fails or is NULL. */
-static sqlite3_int64 number(sqlite3 *db, const char *format, ...) {
-    va_list arguments;
-    sqlite3_stmt *stmt = NULL;
-    sqlite3_int64 result = -1;
-    va_start(arguments, format);
-    char *sql = sqlite3_vmprintf(format, arguments);
-    va_end(arguments);
-    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW &&
-        sqlite3_column_type(stmt, 0) != SQLITE_NULL)
-        result = sqlite3_column_int64(stmt, 0);
-    sqlite3_finalize(stmt);
-    sqlite3_free(sql);
-    return result;
-}
 
 static const char *file(const char *name) {
     snprintf(path, sizeof path, "%s/%s", directory, name);
@@ -75,11 +24,11 @@ static const char *file(const char *name) {
 
 static void test_long_keys(void) {
     sqlite3 *db = open_db(":memory:");
-    sqlite3_int64 most = soak ? 1000000000 : 10000000;
+    sqlite3_int64 most = limits_soak ? 1000000000 : 10000000;
     must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
     for (sqlite3_int64 n = 1; n <= most; n *= 10) {
         /* The record's limit holds for key and value together. */
-        sqlite3_int64 key = n < most || !soak ? n : n - 1000;
+        sqlite3_int64 key = n < most || !limits_soak ? n : n - 1000;
         must(db, "INSERT INTO c(key, value) VALUES(zeroblob(%lld), %lld)", key, n);
         CHECK_EQ(number(db, "SELECT hybrid_cache_get('c', zeroblob(%lld))", key), n);
         CHECK_EQ(number(db, "SELECT value FROM c WHERE key = zeroblob(%lld)", key), n);
@@ -99,13 +48,43 @@ static void test_long_keys(void) {
 
 static void test_long_values(void) {
     sqlite3 *db = open_db(":memory:");
-    sqlite3_int64 most = soak ? 999999000 : 50000000;
+    sqlite3_int64 most = limits_soak ? 999999000 : 50000000;
     must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
     must(db, "INSERT INTO c(key, value) VALUES('k', zeroblob(%lld))", most);
     CHECK_EQ(number(db, "SELECT length(hybrid_cache_get('c', 'k'))"), most);
     CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), most + 1 + 64);
     must(db, "UPDATE c SET ttl = 50");
     CHECK_EQ(number(db, "SELECT length(value) FROM c"), most);
+    sqlite3_close(db);
+}
+
+/* Values that are past 2^32 only together: the counters of both tiers, their limits, and what these push out. */
+static void test_sums(void) {
+    enum { VALUES = 7 };
+    sqlite3_int64 n = limits_soak ? 700000000 : 1000000, row = n + 8 + 64;
+    sqlite3 *db = open_db(file("sums.db"));
+    must(db, "PRAGMA page_size = 65536; CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0, l1_bytes='1048576G'); "
+             "SELECT hybrid_cache_memory_limit('1048576G')");
+    for (int i = 0; i < VALUES; i++)
+        must(db, "INSERT INTO c(key, value) VALUES(%d, zeroblob(%lld))", i, n);
+    CHECK_EQ(
+        number(db, "SELECT sum(length(hybrid_cache_get('c', column1))) FROM (VALUES(0), (1), (2), (3), (4), (5), (6))"),
+        VALUES * n);
+    CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), VALUES * row);
+    sqlite3_int64 held = number(db, "SELECT l1_bytes FROM hybrid_cache_stats('c')");
+    CHECK(held > VALUES * n && held < VALUES * (n + 1000));
+    CHECK_EQ(number(db, "SELECT l1_count FROM hybrid_cache_stats('c')"), VALUES);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    /* Less memory: each is more than a tenth of it. Then less on disk. */
+    must(db, "SELECT hybrid_cache_memory_limit(%lld)", 4 * n);
+    CHECK_EQ(number(db, "SELECT l1_bytes FROM hybrid_cache_stats('c')"), 0);
+    must(db, "INSERT INTO c(c, value) VALUES('l2_bytes', %lld)", 3 * row);
+    CHECK_EQ(number(db, "SELECT l2_count FROM hybrid_cache_stats('c')"), 3);
+    CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), 3 * row);
+    CHECK_EQ(run(db, "INSERT INTO c(key, value) VALUES('x', zeroblob(%lld))", 3 * row), SQLITE_TOOBIG);
+    must(db, "INSERT INTO c(c) VALUES('check')");
+    must(db, "INSERT INTO c(c) VALUES('clear')");
+    CHECK_EQ(number(db, "SELECT l1_bytes + l2_bytes FROM hybrid_cache_stats('c')"), 0);
     sqlite3_close(db);
 }
 
@@ -137,7 +116,7 @@ static void test_length_limit(void) {
 /* ------------------------------------------------------------ many of a kind */
 
 static void test_tags(void) {
-    int tags = soak ? 1000000 : 20000;
+    int tags = limits_soak ? 1000000 : 20000;
     sqlite3 *db = open_db(file("tags.db"));
     must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
     must(db,
@@ -154,7 +133,7 @@ static void test_tags(void) {
 }
 
 static void test_caches(void) {
-    int caches = soak ? 5000 : 300;
+    int caches = limits_soak ? 5000 : 300;
     sqlite3 *db = open_db(file("caches.db"));
     must(db, "BEGIN");
     for (int i = 0; i < caches; i++)
@@ -176,6 +155,24 @@ static void test_caches(void) {
     printf("%d caches in one file: %lld bytes of memory each, when all were read\n", caches, (long long)each);
     must(db, "SELECT hybrid_cache_memory_limit(0)");
     CHECK(sqlite3_memory_used() - before < each * caches);
+    /* Others of them change their name or go; a second connection follows. */
+    sqlite3 *other = open_db(path);
+    CHECK_EQ(number(other, "SELECT hybrid_cache_get('c1', 'k')"), 1);
+    for (int i = caches / 10; i < caches; i += caches / 10) {
+        must(db, "DROP TABLE c%d", i - 1);
+        must(db, "ALTER TABLE c%d RENAME TO renamed%d", i, i);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_get('renamed%d', 'k')", i), i);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('renamed%d', 'k')", i), i);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('c%d', 'k')", i), -1);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_get('c1', 'k')"), 1);
+        must(db, "ALTER TABLE renamed%d RENAME TO c%d; CREATE VIRTUAL TABLE c%d USING hybrid_cache(ttl=0)", i, i,
+             i - 1);
+        CHECK_EQ(number(db, "SELECT hybrid_cache_has('c%d', 'k')", i - 1), 0);
+        CHECK_EQ(number(other, "SELECT hybrid_cache_has('c%d', 'k')", i - 1), 0);
+    }
+    CHECK_EQ(number(other, "SELECT count(*) FROM hybrid_cache_stats"), caches);
+    CHECK_EQ(number(other, "SELECT sum(l2_count) FROM hybrid_cache_stats"), caches - 9);
+    sqlite3_close(other);
     for (int i = 0; i < caches; i += 2)
         must(db, "DROP TABLE c%d", i);
     CHECK_EQ(number(db, "SELECT count(*) FROM hybrid_cache_stats"), caches - (caches + 1) / 2);
@@ -184,7 +181,7 @@ static void test_caches(void) {
 }
 
 static void test_connections(void) {
-    int count = soak ? 1000 : 100;
+    int count = limits_soak ? 1000 : 100;
     sqlite3 **db = calloc((size_t)count, sizeof *db);
     struct rlimit files = {.rlim_cur = 4096, .rlim_max = 4096};
     getrlimit(RLIMIT_NOFILE, &files);
@@ -231,7 +228,7 @@ static void test_attached(void) {
 /* -------------------------------------------------------------------- depth */
 
 static void test_savepoints(void) {
-    int depth = soak ? 20000 : 2000;
+    int depth = limits_soak ? 20000 : 2000;
     sqlite3 *db = open_db(":memory:");
     must(db, "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0, l1_entries=100000); "
              "INSERT INTO c(key, value) VALUES('k', -5)");
@@ -374,24 +371,24 @@ static void test_row_borders(void) {
     sqlite3_close(db);
 }
 
-int main(void) {
-    const char *text = getenv("SOAK");
-    soak = text && *text;
+int main(int argc, char **argv) {
+    (void)argc;
     if (!mkdtemp(directory))
         return 2;
-    unit_begin();
-    RUN(test_long_keys);
-    RUN(test_long_values);
-    RUN(test_length_limit);
-    RUN(test_tags);
-    RUN(test_caches);
-    RUN(test_connections);
-    RUN(test_attached);
-    RUN(test_savepoints);
-    RUN(test_triggers);
-    RUN(test_option_borders);
-    RUN(test_command_borders);
-    RUN(test_row_borders);
+    limits_begin(argv);
+    TIMED(test_long_keys);
+    TIMED(test_long_values);
+    TIMED(test_sums);
+    TIMED(test_length_limit);
+    TIMED(test_tags);
+    TIMED(test_caches);
+    TIMED(test_connections);
+    TIMED(test_attached);
+    TIMED(test_savepoints);
+    TIMED(test_triggers);
+    TIMED(test_option_borders);
+    TIMED(test_command_borders);
+    TIMED(test_row_borders);
     char command[sizeof directory + 16];
     snprintf(command, sizeof command, "rm -rf %s", directory);
     if (system(command) != 0)
