@@ -136,11 +136,12 @@ valgrind: ## the slt suite under valgrind, with assertions
 	@$(MAKE) --no-print-directory BUILD=build/debug DIST=build/debug/dist DEBUG=1 CFLAGS='-O1 -g' loadable tests
 	@BUILD=build/debug DIST=build/debug/dist WRAP='$(VALGRIND)' SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),slt)
 
-# With the newest headers there are, so that what asks for newer hosts is compiled in.
+# With the newest headers, where they are, so that what asks for newer hosts is compiled in.
 COVERAGE := BUILD=build/coverage DIST=build/coverage/dist DEBUG= PARTS=1 CPPFLAGS='$(CPPFLAGS) -DNDEBUG' \
-    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete' HEADERS='$(patsubst %,-I%,$(wildcard $(BUILD)/versions/newest))'
+    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete' HEADERS='-I$(BUILD)/versions/newest'
 
 coverage: deps ## which lines and branches of ext/ the tests reach (gcc, gcov); SUITE=... only by these
+	-@$(MAKE) --no-print-directory deps DEPS=versions
 	@$(MAKE) --no-print-directory tests
 	@$(MAKE) --no-print-directory $(COVERAGE) loadable $(patsubst tests/%.c,build/coverage/%,$(wildcard tests/unit/*.c))
 	@BUILD=$(BUILD) COVERAGE=build/coverage sh tests/tools/coverage.sh $(SUITE)

@@ -273,6 +273,24 @@ static void test_numbers(void) {
     }
 }
 
+/* Exponents beyond all bounds, and numbers that no integer holds. */
+static void test_far_numbers(void) {
+    static const char *const refused[] = {"1e10000", "1e-10000", "0e10000", "1e", "1e+", "1e-11"};
+    double number;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        if (!CHECK_EQ(parse_number(refused[i], strlen(refused[i]), &number), 0))
+            printf("  %s\n", refused[i]);
+    }
+    CHECK(parse_number("1e0000000000002", 15, &number) && number == 100);
+    CHECK(parse_number("-25e+1", 6, &number) && number == -250);
+    CHECK(parse_number("1e999", 5, &number) && number >= 1e300);
+    CHECK_EQ(is_whole(8e18), 1);
+    CHECK_EQ(is_whole(-8e18), 1);
+    CHECK_EQ(is_whole(1e19), 0);
+    CHECK_EQ(is_whole(-1e19), 0);
+    CHECK_EQ(is_whole(0.5), 0);
+}
+
 static double random_real(double high) {
     /* At most 15 digits in all, so that the text is exact. */
     double number = (double)unit_below(1000000) / 1000.0;
@@ -449,6 +467,7 @@ int main(void) {
     RUN(test_bounds);
     RUN(test_messages);
     RUN(test_numbers);
+    RUN(test_far_numbers);
     RUN(test_stored_form);
     RUN(test_sql_values);
     RUN(test_no_memory);

@@ -146,6 +146,14 @@ static void test_state(void) {
     CHECK_EQ(hc_transaction_rollback_to(&transaction, 0, &l1), 0);
     CHECK(transaction.open && !transaction.joined && !transaction.dirty);
     CHECK(!transaction.synced);
+    /* An xSavepoint that failed, of that number or of another. */
+    transaction.joined = transaction.dirty = 1;
+    transaction.unsaved = 2;
+    CHECK_EQ(hc_transaction_rollback_to(&transaction, 1, &l1), 0);
+    CHECK(transaction.joined && transaction.dirty && !transaction.unsaved);
+    transaction.unsaved = 2;
+    CHECK_EQ(hc_transaction_rollback_to(&transaction, 0, &l1), 0);
+    CHECK(!transaction.joined && !transaction.dirty);
     transaction.joined = transaction.dirty = 1;
     write_number(&transaction, &l1, 1, 1);
     write_number(&transaction, &l1, 1, 2); /* one key in a row is noted once */
