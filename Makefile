@@ -125,9 +125,9 @@ test: deps ## all tests; SUITE=slt (or several words) runs only that
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN     := BUILD=build/asan DIST=build/asan/dist DEBUG=1 CFLAGS='$(SANITIZE)' STRICT=
 
-asan: deps ## unit and slt suites under AddressSanitizer and UBSan, with assertions
+asan: deps ## the suites under AddressSanitizer and UBSan, with assertions; SUITE=... only these
 	@$(MAKE) --no-print-directory $(ASAN) loadable tests
-	@BUILD=build/asan DIST=build/asan/dist SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),unit slt)
+	@BUILD=build/asan DIST=build/asan/dist sh tests/tools/asan.sh $(SUITE)
 
 VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible
 

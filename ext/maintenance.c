@@ -244,7 +244,7 @@ static int rebuild_meta(HcCache *cache, HcMeta *meta, char **message) {
 }
 
 int hc_maintenance_rebuild(HcCache *cache, char **message) {
-    HcMeta meta;
+    HcMeta meta = {0}; /* what cannot be read counts from 0 */
     HcTransaction *transaction = &cache->transaction;
     int rc = hc_l2_restore(&cache->l2);
     /* What this transaction has changed before is counted by the triggers, and would pass for somebody else's. */
