@@ -30,8 +30,7 @@ static unsigned char *bytes; /* MOST zeros that take no memory */
 static sqlite3 *open_large(const char *name) {
     snprintf(path, sizeof path, "%s/%s", directory, name);
     sqlite3 *db = unit_open(*name == ':' ? name : path);
-    must(db,
-         "PRAGMA page_size = 65536; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; PRAGMA auto_vacuum = FULL");
+    must(db, "PRAGMA page_size = 65536; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY");
     return db;
 }
 
@@ -77,6 +76,7 @@ static void test_length_of(sqlite3 *db, const char *column, sqlite3_int64 n) {
     must(db, "DELETE FROM plain");
     int rc = run_bound(db, insert[1], (sqlite3_uint64)n, is_tag);
     printf("%s of %lld bytes: the table says %d, the cache %d\n", column, (long long)n, plain, rc);
+    fflush(stdout);
     CHECK(rc == SQLITE_OK || rc == SQLITE_TOOBIG || rc == SQLITE_NOMEM);
     CHECK(rc == plain || (n > PIECE - ROW && plain == SQLITE_OK));
     CHECK_EQ(number(db, "SELECT l2_count FROM hybrid_cache_stats('c')"), rc == SQLITE_OK);
@@ -92,9 +92,6 @@ static void test_length_of(sqlite3 *db, const char *column, sqlite3_int64 n) {
             CHECK_EQ(run_bound(db, "UPDATE c SET value = 'v' WHERE key = ?1", (sqlite3_uint64)n, 0), SQLITE_OK);
             CHECK_EQ(number(db, "SELECT l2_bytes FROM hybrid_cache_stats('c')"), n + 1 + 64);
         }
-        /* It is let go again, and a rollback brings it back. */
-        must(db, "BEGIN; INSERT INTO c(c) VALUES('clear'); ROLLBACK");
-        CHECK_EQ(number(db, "SELECT l2_count FROM hybrid_cache_stats('c')"), 1);
         must(db, "UPDATE c SET expires = 4000000000");
         must(db, "INSERT INTO c(c) VALUES('check')");
         must(db, "DELETE FROM c");
@@ -104,16 +101,14 @@ static void test_length_of(sqlite3 *db, const char *column, sqlite3_int64 n) {
 }
 
 static void test_lengths(void) {
-    static const sqlite3_int64 values[] = {MOST,       MOST - 1,   PIECE + 1,       PIECE,        PIECE - 1,
-                                           PIECE - 40, PIECE - 80, PIECE - ROW - 1, PIECE - 1000, 1 << 30};
-    static const sqlite3_int64 keys[] = {MOST, PIECE - 40, PIECE - ROW - 1, 1 << 30};
+    static const sqlite3_int64 values[] = {MOST, PIECE + 1, PIECE - 40, PIECE - ROW - 1, 1 << 30};
+    static const sqlite3_int64 keys[] = {MOST, PIECE - ROW - 1};
     sqlite3 *db = open_large("lengths.db");
     must(db, "CREATE TABLE plain(key UNIQUE, tag, value); CREATE INDEX i ON plain(tag); "
              "CREATE VIRTUAL TABLE c USING hybrid_cache(ttl=0)");
-    int count = (int)(sizeof values / sizeof values[0]);
-    for (int i = 0; i < (limits_soak ? count : 1); i++)
+    for (int i = 0; i < (limits_soak ? 5 : 1); i++)
         test_length_of(db, "value", values[i]);
-    for (int i = 0; i < (limits_soak ? 4 : 1); i++) {
+    for (int i = 0; i < (limits_soak ? 2 : 1); i++) {
         test_length_of(db, "key", keys[i]);
         test_length_of(db, "tag", keys[i]);
     }

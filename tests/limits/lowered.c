@@ -278,8 +278,10 @@ static void test_limit(void) {
     int values = 0;
     for (int value = tested->from; value <= tested->to; value += stride, values++) {
         for (int way = 0; way < WAYS; way++) {
-            session(tested, value, way, 0, &counts);
-            session(tested, value, way, 1, &counts);
+            for (int warm = 0; warm < 2; warm++) {
+                if (limits_soak || warm == (values + way) % 2)
+                    session(tested, value, way, warm, &counts);
+            }
         }
     }
     printf("%-20s %4d values from %d: %ld statements done, %ld refused, %ld look-ups missed\n", tested->name, values,
