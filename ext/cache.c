@@ -38,6 +38,7 @@ void hc_cache_free(HcCache *cache) {
     hc_l1_clear(&cache->l1);
     hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
+    hc_cache_line_free(&cache->line);
     hc_l2_free(&cache->l2);
     sqlite3_free(cache->options_text);
     sqlite3_free(cache->last_error);
@@ -251,32 +252,31 @@ static int validate(HcCache *cache, HcMeta *meta, char **message) {
     return compare(cache, meta, message);
 }
 
-/* The first letters of what a query says. */
-static int read_word(HcCache *cache, const char *sql, char *word, int room) {
+/* The one value that a query has, as a number; `wanted` finds it. Left alone where there is no row. */
+static int ask(HcCache *cache, const char *sql, int (*wanted)(sqlite3_stmt *, int), int *number) {
     sqlite3_stmt *stmt = NULL;
     int rc = sqlite3_prepare_v2(cache->connection->db, sql, -1, &stmt, NULL);
-    word[0] = 0;
-    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW) {
-        const char *text = (const char *)sqlite3_column_text(stmt, 0);
-        sqlite3_snprintf(room, word, "%s", text ? text : "");
-    }
+    if (rc == SQLITE_OK && sqlite3_step(stmt) == SQLITE_ROW)
+        *number = wanted(stmt, 0);
     int finalized = sqlite3_finalize(stmt);
     return rc == SQLITE_OK ? finalized : rc;
 }
 
 /*
 ** Texts are kept in the encoding of the database, see value.h: 'a' has two bytes in
-** UTF-16. And where this connection shares its cache with others and reads what they
-** have not committed, the L1 must not keep it; an authorizer that denies the question
-** makes no difference, since it denies to set it as well.
+** UTF-16. (Asked without a function, which an authorizer may make NULL.) And where this
+** connection shares its cache with others and reads what they have not committed, the L1
+** must not keep it; an authorizer that denies the question makes no difference, since it
+** denies to set it as well.
 */
 static int read_settings(HcCache *cache) {
-    char word[8];
-    int rc = read_word(cache, "SELECT hex(CAST('a' AS BLOB))", word, sizeof word);
-    cache->l2.utf16 = strlen(word) == 4;
-    if (rc == SQLITE_OK)
-        rc = read_word(cache, "PRAGMA read_uncommitted", word, sizeof word);
-    cache->dirty_reads = word[0] == '1';
+    int letter = 1, dirty = 0;
+    int rc = ask(cache, "SELECT CAST('a' AS BLOB)", sqlite3_column_bytes, &letter);
+    cache->l2.utf16 = letter == 2;
+    if (rc != SQLITE_OK)
+        return rc;
+    rc = ask(cache, "PRAGMA read_uncommitted", sqlite3_column_int, &dirty);
+    cache->dirty_reads = dirty;
     return rc == SQLITE_AUTH ? SQLITE_OK : rc;
 }
 
@@ -294,7 +294,8 @@ int hc_cache_enter(HcCache *cache, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
         return SQLITE_LOCKED;
     }
-    rc = hc_l2_put_back(&cache->l2);
+    if (cache->l2.write_enabled)
+        rc = hc_l2_put_back(&cache->l2);
     if (hc_l2_expired(&cache->l2))
         relearn(cache);
     if (rc == SQLITE_OK && !cache->options_text) {
@@ -317,7 +318,8 @@ double hc_cache_ttl_left(double deadline, double now) {
         return 0;
     /* To the millisecond, the step of the clock. A live entry never shows 0: that means "never expires". */
     double ms = (deadline - now) * 1000.0;
-    ms = ms < 9e15 ? (double)(sqlite3_int64)(ms + (ms < 0 ? -0.5 : 0.5)) : ms;
+    if (ms > -9e15 && ms < 9e15) /* else written past the cache */
+        ms = (double)(sqlite3_int64)(ms + (ms < 0 ? -0.5 : 0.5));
     if (ms <= 0 && deadline > now)
         ms = 1;
     return ms / 1000.0;

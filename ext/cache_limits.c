@@ -16,19 +16,12 @@
 /* Rows with a use bit that one write's sweep spares at most: what bounds the work of a write. */
 #define CHANCES 32
 
-/* A row that was read for its removal: its statement is closed before it is written to. */
-typedef struct HcVictim {
-    sqlite3_int64 id, size;
-    uint64_t hash;
-    uint32_t l1_hash;
-} HcVictim;
-
 /* What a purge has done. */
 typedef struct HcPurge {
     sqlite3_int64 removed, postponed;
 } HcPurge;
 
-static void choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
+void hc_cache_choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
     HcKey key;
     hc_key_make(&row->key, &key);
     victim->id = row->id;
@@ -37,7 +30,7 @@ static void choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
     victim->l1_hash = hc_l1_hash(&cache->l1, &key);
 }
 
-static int remove_victim(HcCache *cache, const HcVictim *victim) {
+int hc_cache_remove_victim(HcCache *cache, const HcVictim *victim) {
     return hc_cache_remove(cache, victim->id, victim->size, victim->hash, victim->l1_hash);
 }
 
@@ -68,7 +61,7 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
         if (row.expires > until)
             postponed[postponed_count++] = row.id;
         else if (row.id != keep || !keep)
-            choose_victim(cache, &row, &victims[victim_count++]);
+            hc_cache_choose_victim(cache, &row, &victims[victim_count++]);
         else
             kept = row.due;
     }
@@ -81,30 +74,12 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
         purge->postponed++;
     }
     for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
-        rc = remove_victim(cache, &victims[i]);
+        rc = hc_cache_remove_victim(cache, &victims[i]);
         if (rc == SQLITE_OK) {
             purge->removed++;
             cache->stats.expired++;
         }
     }
-    return rc;
-}
-
-/* To put a row off costs about a quarter of removing it, and counts as that much of the limit. */
-int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed, char **message) {
-    HcPurge purge = {0};
-    double next = HC_BEFORE_ALL;
-    int rc = hc_cache_join(cache, message);
-    while (rc == SQLITE_OK && next <= until && purge.removed < limit) {
-        sqlite3_int64 left = limit - purge.removed;
-        if (purge.removed > 0 && purge.postponed / 4 >= left)
-            break;
-        if (hc_host_interrupted(cache->connection->db))
-            rc = SQLITE_INTERRUPT;
-        else
-            rc = purge_batch(cache, until, left < BATCH ? (int)left : BATCH, 0, &purge, &next);
-    }
-    *removed = purge.removed;
     return rc;
 }
 
@@ -189,7 +164,7 @@ static int sweep(HcCache *cache, sqlite3_int64 keep) {
                     spared[spared_count++] = row.id;
                 continue;
             }
-            choose_victim(cache, &row, &victims[victim_count]);
+            hc_cache_choose_victim(cache, &row, &victims[victim_count]);
             entries--;
             bytes -= victims[victim_count++].size;
         }
@@ -198,7 +173,7 @@ static int sweep(HcCache *cache, sqlite3_int64 keep) {
         for (int i = 0; rc == SQLITE_OK && i < spared_count; i++)
             rc = hc_l2_run_id(&cache->l2, HC_L2_UNUSE, spared[i]);
         for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
-            rc = remove_victim(cache, &victims[i]);
+            rc = hc_cache_remove_victim(cache, &victims[i]);
             if (rc == SQLITE_OK)
                 cache->stats.l2_evicted++;
         }

@@ -35,9 +35,20 @@ int hc_cache_remove(HcCache *cache, sqlite3_int64 id, sqlite3_int64 size, uint64
 /* The size of a row as it is counted, whatever damage says. */
 sqlite3_int64 hc_cache_counted_size(const HcRow *row);
 
+/* A row that was read for its removal: its statement is closed before it is written to. */
+typedef struct HcVictim {
+    sqlite3_int64 id, size;
+    uint64_t hash;
+    uint32_t l1_hash;
+} HcVictim;
+void hc_cache_choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim);
+int hc_cache_remove_victim(HcCache *cache, const HcVictim *victim);
+
 /* Step 6 of the write path. `deadline` is that of the entry just written, `keep` its id: it is not taken. */
 int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int64 keep);
 /* Brings L2 within its limits: expired rows go first. */
 int hc_cache_make_room(HcCache *cache, double now, sqlite3_int64 keep);
+
+void hc_cache_line_free(HcLine *line);
 
 #endif

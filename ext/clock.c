@@ -19,7 +19,6 @@ double hc_clock_now(sqlite3_vfs *vfs) {
 
 sqlite3_vfs *hc_clock_vfs(sqlite3 *db) {
     sqlite3_vfs *vfs = NULL;
-    if (sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs) != SQLITE_OK || !vfs)
-        vfs = sqlite3_vfs_find(NULL);
-    return vfs;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs);
+    return vfs ? vfs : sqlite3_vfs_find(NULL);
 }

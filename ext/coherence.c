@@ -39,9 +39,8 @@ void hc_coherence_doubt(HcCoherence *coherence) {
 
 static sqlite3_file *file_of(HcCoherence *coherence, int op) {
     sqlite3_file *file = NULL;
-    if (sqlite3_file_control(coherence->db, coherence->control, op, &file) != SQLITE_OK || !file || !file->pMethods)
-        return NULL;
-    return file;
+    sqlite3_file_control(coherence->db, coherence->control, op, &file);
+    return file && file->pMethods ? file : NULL;
 }
 
 /*

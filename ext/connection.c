@@ -123,6 +123,7 @@ static void remember_alias(HcConnection *connection, const char *text, int n, Hc
 
 /* ----------------------------------------------------------------- memory */
 
+/* There is one, where any memory is used. */
 static HcCache *largest(const HcConnection *connection) {
     HcCache *found = connection->caches;
     for (HcCache *cache = found; cache; cache = cache->next) {
@@ -134,14 +135,11 @@ static HcCache *largest(const HcConnection *connection) {
 
 int hc_connection_make_room(HcConnection *connection, HcCache *cache, sqlite3_int64 bytes) {
     const HcBudget *budget = &connection->budget;
-    HcCache *from = cache;
     while (budget->used + bytes > budget->limit) {
         /* One that has less than a quarter need not pay for others; asking exactly would mean to count them. */
-        if (from == cache && cache->l1.bytes < budget->limit / 4)
-            from = largest(connection);
-        if (!from || !hc_l1_shrink(&from->l1))
+        HcCache *from = cache->l1.bytes < budget->limit / 4 ? largest(connection) : cache;
+        if (!hc_l1_shrink(&from->l1))
             return 0;
-        from = cache;
     }
     return 1;
 }
@@ -150,11 +148,8 @@ void hc_connection_limit(HcConnection *connection, sqlite3_int64 bytes) {
     connection->budget.limit = bytes;
     for (HcCache *cache = connection->caches; cache; cache = cache->next)
         hc_cache_apply_limits(cache);
-    while (connection->budget.used > bytes) {
-        HcCache *cache = largest(connection);
-        if (!cache || !hc_l1_shrink(&cache->l1))
-            break;
-    }
+    while (connection->budget.used > bytes && hc_l1_shrink(&largest(connection)->l1))
+        ;
     /* What is left is curves. */
     for (HcCache *cache = connection->caches; cache && connection->budget.curves > bytes / HC_BUDGET_CURVES;
          cache = cache->next)

@@ -38,8 +38,7 @@ typedef struct Candidates {
 } Candidates;
 
 static int is_binary(sqlite3_index_info *info, int i) {
-    const char *collation = sqlite3_vtab_collation(info, i);
-    return !collation || sqlite3_stricmp(collation, "BINARY") == 0;
+    return sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
 }
 
 /* The usable constraints, -1 where there is none. */
@@ -164,7 +163,8 @@ int hc_cursor_open(sqlite3_vtab *vtab, sqlite3_vtab_cursor **out) {
     if (!cursor)
         return SQLITE_NOMEM;
     table->spare = NULL;
-    memset(cursor, 0, sizeof *cursor);
+    /* Not `row`, which is most of it and has no say before a scan fills it. */
+    memset(cursor, 0, offsetof(HcCursor, row));
     cursor->next = table->cursors;
     table->cursors = cursor;
     *out = &cursor->base;
@@ -177,8 +177,10 @@ static HcCache *cache_of(HcCursor *cursor) {
 
 static void cursor_reset(HcCursor *cursor) {
     hc_entry_release(cursor->entry);
-    hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->generation, cursor->scan);
-    sqlite3_free(cursor->prefix);
+    if (cursor->scan)
+        hc_l2_scan_close(&cache_of(cursor)->l2, cursor->shape, cursor->generation, cursor->scan);
+    if (cursor->prefix)
+        sqlite3_free(cursor->prefix);
     cursor->entry = NULL;
     cursor->scan = NULL;
     cursor->prefix = NULL;
@@ -452,12 +454,5 @@ int hc_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int co
     default:
         break; /* the command column reads as NULL */
     }
-    return SQLITE_OK;
-}
-
-/* The table is declared WITHOUT ROWID: SQLite does not ask. */
-int hc_cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid) {
-    (void)base;
-    *rowid = 0;
     return SQLITE_OK;
 }

@@ -223,7 +223,7 @@ static void function_stats(sqlite3_context *context, int argc, sqlite3_value **a
     hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
     sqlite3_free(message);
     hc_cache_l2_counters(cache, &entries, &bytes);
-    sqlite3_str *json = sqlite3_str_new(cache->connection->db);
+    sqlite3_str *json = sqlite3_str_new(NULL);
     for (int i = 0; i < hc_figure_count; i++) {
         const HcFigure *figure = &hc_figure_list[i];
         sqlite3_str_appendf(json, "%s\"%s\":", i ? "," : "{", figure->name);

@@ -23,6 +23,7 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
                            "VALUES(1, ?1, ?2, ?3, ?4, ?5, NULL), (2, NULL, NULL, NULL, NULL, NULL, ?6)",
     [HC_L2_FIND] = "SELECT " HEAD_COLUMNS ", value FROM %1 WHERE key = ?1",
     [HC_L2_HEAD] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE key = ?1",
+    [HC_L2_ROW] = "SELECT " HEAD_COLUMNS " FROM %1 WHERE id = ?1",
     [HC_L2_CHANGES] = "SELECT changes FROM %2 WHERE id = 2",
     /*
     ** OR FAIL: one row has nothing to take back, and SQLite then needs no statement journal, which
@@ -49,7 +50,7 @@ static const char *const statement_sql[HC_L2_STATEMENTS] = {
 
 /* Expands %1 and %2 of a statement, or {schema}, {name} and {n} of the schema. */
 char *hc_l2_expand(const HcL2 *l2, const char *text, int n) {
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     for (const char *at = text; *at; at++) {
         if (at[0] == '%' && (at[1] == '1' || at[1] == '2')) {
             sqlite3_str_appendf(sql, "\"%w\".\"%w_%s\"", l2->schema, l2->name, hc_l2_suffixes[at[1] - '1']);
@@ -334,14 +335,16 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta) {
     unsigned char blob[STATE_BYTES];
     sqlite3_stmt *stmt;
     int rc = hc_l2_open(l2, HC_L2_META_REPLACE, &stmt);
-    if (rc != SQLITE_OK)
-        return rc;
     uint64_t changes = meta->state.changes + meta->outside;
     copy_state(&meta->state, blob);
-    sqlite3_bind_int(stmt, 1, HC_FORMAT);
-    sqlite3_bind_int64(stmt, 2, meta->store);
-    sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
-    rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int(stmt, 1, HC_FORMAT);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 2, meta->store);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 3, (sqlite3_int64)meta->seed);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_text(stmt, 4, meta->options, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK)
         rc = sqlite3_bind_blob(stmt, 5, blob, STATE_BYTES, SQLITE_STATIC);
     if (rc == SQLITE_OK)
@@ -424,6 +427,14 @@ int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row)
     return rc;
 }
 
+int hc_l2_find_id(HcL2 *l2, sqlite3_int64 id, HcRow *row) {
+    sqlite3_stmt *stmt;
+    int rc = hc_l2_open(l2, HC_L2_ROW, &stmt);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(stmt, 1, id);
+    return rc == SQLITE_OK ? hc_l2_next(l2, HC_L2_ROW, row) : rc;
+}
+
 static int bind_expires(sqlite3_stmt *stmt, int index, double expires) {
     /* A whole number of seconds is an INTEGER: shorter, and what unixepoch() gives. */
     if (expires > -9e15 && expires < 9e15 && (double)(sqlite3_int64)expires == expires)
@@ -474,7 +485,7 @@ int hc_l2_scan_open(HcL2 *l2, int shape, sqlite3_stmt **stmt) {
     static const char *const columns[] = {"", "key", "tag", "expires"};
     const char *column = columns[shape & HC_SCAN_BY];
     const char *glue = " WHERE ";
-    sqlite3_str *sql = sqlite3_str_new(l2->db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendf(sql, "SELECT " HEAD_COLUMNS ", value FROM \"%w\".\"%w_%s\"", l2->schema, l2->name,
                         hc_l2_suffixes[0]);
     if ((shape & HC_SCAN_BY) == HC_SCAN_TAG) {

@@ -58,6 +58,7 @@ typedef enum HcStatement {
     HC_L2_CHANGES,  /* of the data table, whoever made them */
     HC_L2_FIND,     /* a row by key, the value with it */
     HC_L2_HEAD,     /* the same without the value */
+    HC_L2_ROW,      /* the same by id */
     HC_L2_INSERT,   /* from here to CLEAR: what the triggers of the data table count */
     HC_L2_REPLACE,  /* all columns of a row by id */
     HC_L2_REWRITE,  /* the same but key, due and tag, whose indexes are left alone then */
@@ -173,6 +174,8 @@ int hc_l2_write_meta(HcL2 *l2, const HcMeta *meta);
 
 /* SQLITE_ROW (row filled, statement open), SQLITE_DONE (closed) or an error (closed). */
 int hc_l2_find(HcL2 *l2, HcStatement find_or_head, const HcKey *key, HcRow *row);
+/* The same for a row without its value; the statement is HC_L2_ROW. */
+int hc_l2_find_id(HcL2 *l2, sqlite3_int64 id, HcRow *row);
 /* Steps a statement whose columns are those of HEAD (and value): as above. */
 int hc_l2_next(HcL2 *l2, HcStatement id, HcRow *row);
 /* Reads the present row of such a statement. */

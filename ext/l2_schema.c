@@ -98,12 +98,12 @@ int hc_l2_missing(HcL2 *l2, const char **what) {
     return rc;
 }
 
-/* The statement of schema.sql that makes what is called `word` there, and ends with `last`. */
+/* The statement of schema.sql that makes what is called `word` there, and ends with `last`; it is there. */
 static char *statement_of(HcL2 *l2, const char *word, const char *last, int number) {
-    const char *begin = strstr(hc_schema_sql, word), *end = begin ? strstr(begin, last) : NULL;
-    while (begin && begin > hc_schema_sql && strncmp(begin, "CREATE ", 7) != 0)
+    const char *begin = strstr(hc_schema_sql, word), *end = strstr(begin, last);
+    while (strncmp(begin, "CREATE ", 7) != 0)
         begin--;
-    char *text = end ? sqlite3_mprintf("%.*s", (int)(end - begin) + (int)strlen(last), begin) : NULL;
+    char *text = sqlite3_mprintf("%.*s", (int)(end - begin) + (int)strlen(last), begin);
     char *sql = text ? hc_l2_expand(l2, text, number) : NULL;
     sqlite3_free(text);
     return sql;

@@ -56,15 +56,13 @@ static int is_word(const char *argument, const char *name) {
     return is_blank(argument);
 }
 
-/* The arguments of CREATE: key, value, expires in this order or not at all; each option at most once. */
+/* The arguments of CREATE, none of which SQLite hands over empty: key, value, expires in this order or none; each option once. */
 static int parse_arguments(HcOptions *options, int argc, const char *const *argv, char **message) {
     int rc = SQLITE_OK, spoken = 0;
     unsigned seen = 0;
     hc_options_preset(options);
     for (int i = 3; rc == SQLITE_OK && i < argc; i++) {
         int which = -1;
-        if (is_blank(argv[i]) && argc == 4)
-            continue;
         if (!strchr(argv[i], '=')) {
             int column = 0;
             while (column < SPOKEN_COLUMNS && !is_word(argv[i], columns[column]))
@@ -73,7 +71,7 @@ static int parse_arguments(HcOptions *options, int argc, const char *const *argv
                 spoken++;
                 continue;
             }
-            if (column < SPOKEN_COLUMNS || is_blank(argv[i])) {
+            if (column < SPOKEN_COLUMNS) {
                 *message =
                     sqlite3_mprintf("hybrid_cache: unexpected \"%s\": the columns are key, value, expires, all three "
                                     "in this order or none",
@@ -189,10 +187,8 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
 }
 
 static void table_free(HcTable *table) {
-    if (table) {
-        sqlite3_free(table->spare);
-        sqlite3_free(table->base.zErrMsg); /* of a failed xSavepoint, which SQLite does not ask for its text */
-    }
+    sqlite3_free(table->spare);
+    sqlite3_free(table->base.zErrMsg); /* of a failed xSavepoint, which SQLite does not ask for its text */
     sqlite3_free(table);
 }
 
@@ -321,6 +317,7 @@ typedef struct HcModule {
 #endif
 } HcModule;
 
+/* No xRowid: the table is declared WITHOUT ROWID. */
 static const HcModule module = {
     .base =
         {
@@ -336,7 +333,6 @@ static const HcModule module = {
             .xNext = hc_cursor_next,
             .xEof = hc_cursor_eof,
             .xColumn = hc_cursor_column,
-            .xRowid = hc_cursor_rowid,
             .xUpdate = hc_table_update,
             .xBegin = table_begin,
             .xSync = table_sync,

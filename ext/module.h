@@ -29,10 +29,10 @@ struct HcCursor {
     int shape;           /* a scan: its statement, see l2.h */
     unsigned generation; /* of the L2 when it was prepared */
     sqlite3_stmt *scan;
-    HcRow row;    /* a scan: the present row, borrowed from the statement */
     int phase;    /* a prefix scan: which part of the key order it is in */
     char *prefix; /* of LIKE in lower case; then the letter L or G, which prefix_n does not count */
     int prefix_n;
+    HcRow row; /* a scan: the present row, borrowed from the statement */
 };
 
 int hc_module_register(HcConnection *connection);
@@ -45,7 +45,6 @@ int hc_cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name,
 int hc_cursor_next(sqlite3_vtab_cursor *base);
 int hc_cursor_eof(sqlite3_vtab_cursor *base);
 int hc_cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column);
-int hc_cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid);
 
 /* update.c */
 int hc_table_update(sqlite3_vtab *vtab, int argc, sqlite3_value **argv, sqlite3_int64 *rowid);

@@ -55,6 +55,7 @@ struct HcMrcSamples {
 };
 
 _Static_assert(sizeof(HcMrcSamples) <= 65536, "the memory promised to be enough");
+_Static_assert(ALL_READS < WATCHES, "until then none has had to go");
 
 static void account(HcMrc *mrc, sqlite3_int64 bytes) {
     if (mrc->budget) {
@@ -225,7 +226,7 @@ void hc_mrc_sample(HcMrc *mrc, uint32_t hash, sqlite3_int64 entries) {
         watch->level = samples->level;
         *slot = (uint16_t)(number + 1);
     }
-    if (mrc->reads == ALL_READS && samples->level < LEVEL)
+    if (mrc->reads == ALL_READS)
         samples->level = LEVEL;
     /* 1 << level on average, from 1 to twice that less 1. */
     uint64_t range = ((uint64_t)2 << samples->level) - 1;

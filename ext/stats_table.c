@@ -29,7 +29,7 @@ static int stats_connect(sqlite3 *db, void *context, int argc, const char *const
     (void)argc;
     (void)argv;
     (void)message;
-    sqlite3_str *sql = sqlite3_str_new(db);
+    sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendall(sql, "CREATE TABLE x(schema, name");
     for (int i = 0; i < hc_figure_count; i++)
         sqlite3_str_appendf(sql, ", %s", hc_figure_list[i].name);

@@ -8,6 +8,7 @@ set -eu
 
 schema=$1
 xxhash=$2
+[ -r "$xxhash" ] || { echo "amalgamate: xxhash.h is needed (Debian package libxxhash-dev)" >&2; exit 1; }
 cd "$(dirname "$0")/../.."
 
 # The names of file-local functions that occur in more than one part.

@@ -1,11 +1,12 @@
 /*
 ** bench.c: measures hybrid_cache against the table it stands on.
 **
-**     bench [--extension PATH] [--dir DIR] [--csv FILE] [--svg FILE] [--row NAME]... [--quick] [--big] [--list]
+**     bench [--extension PATH] [--dir DIR] [--csv FILE] [--svg FILE] [--row NAME]... [--quick] [--big]
+**           [--pragma SETTING] [--list]
 **     bench [--extension PATH] [--dir DIR] --single OPERATION COUNT        (instructions.sh; --singles lists them)
 **
 ** --row takes the name of a row or the beginning of some; twice and more adds up. --quick measures fewer and shorter
-** rounds, --big adds ten million rows. The exit code says whether it ran, not whether the targets held: a slow machine
+** rounds, --big adds ten million rows. --pragma 'cache_size=-65536' is set on all connections, ours and the peer's. The exit code says whether it ran, not whether the targets held: a slow machine
 ** is no failure.
 */
 #define _POSIX_C_SOURCE 200809L
@@ -84,9 +85,11 @@ int main(int argc, char **argv) {
             csv = argv[++i];
         } else if (i + 1 < argc && strcmp(name, "--svg") == 0) {
             svg = argv[++i];
+        } else if (i + 1 < argc && strcmp(name, "--pragma") == 0) {
+            settings.pragma = argv[++i];
         } else {
-            die("unknown argument %s; known: --extension, --dir, --csv, --svg, --row, --quick, --big, --list, "
-                "--single, --singles",
+            die("unknown argument %s; known: --extension, --dir, --csv, --svg, --row, --quick, --big, --pragma, "
+                "--list, --single, --singles",
                 name);
         }
     }

@@ -27,7 +27,8 @@ typedef struct Settings {
     int rounds, write_rounds;
     double slice_ns, write_slice_ns;
     int quick;
-    int big; /* 10^7 rows as well */
+    int big;            /* 10^7 rows as well */
+    const char *pragma; /* what all connections set: "cache_size=-65536"; NULL = nothing */
 } Settings;
 
 extern Settings settings;

@@ -120,6 +120,10 @@ static void connect(Store *store, const char *file, const Shape *shape) {
     snprintf(sql, sizeof sql, "PRAGMA journal_mode=%s", shape->journal ? shape->journal : "wal");
     exec(store->db, sql);
     exec(store->db, "PRAGMA synchronous=NORMAL");
+    if (settings.pragma) {
+        snprintf(sql, sizeof sql, "PRAGMA %s", settings.pragma);
+        exec(store->db, sql);
+    }
     if (is_cache(store->kind)) {
         char *message = NULL;
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 1, NULL);

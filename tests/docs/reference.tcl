@@ -5,6 +5,7 @@
 #     tclsh tests/docs/reference.tcl
 
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
+set dist [expr {[info exists env(DIST)] ? $env(DIST) : "dist"}] ;# where the extension was built
 set passed 0
 set failed 0
 set skipped 0
@@ -28,7 +29,7 @@ proc slurp {path} {
 
 # What the extension says, as a list of lines; errors are lines as well.
 proc ask {sql} {
-    set command [list sqlite3 -batch -init /dev/null -separator " " :memory: ".load ./dist/hybrid_cache" \
+    set command [list sqlite3 -batch -init /dev/null -separator " " :memory: ".load '[file join $::top $::dist hybrid_cache]'" \
         "CREATE VIRTUAL TABLE cache USING hybrid_cache" $sql]
     catch {exec {*}$command 2>@1} output
     return [split [string map {"\nchild process exited abnormally" ""} $output] \n]

@@ -5,6 +5,7 @@
 # Files are named relative to the top of the repository; without one, all documents and all of sql/ are run.
 
 set top [file dirname [file dirname [file dirname [file normalize [info script]]]]]
+set dist [expr {[info exists env(DIST)] ? $env(DIST) : "dist"}] ;# where the extension was built
 set sandbox [file join $top build docs]
 set passed 0
 set failed 0
@@ -22,7 +23,8 @@ proc slurp {path} {
 proc new_sandbox {} {
     file delete -force $::sandbox
     file mkdir [file join $::sandbox build]
-    foreach name {dist sql tests} {
+    file link -symbolic [file join $::sandbox dist] [file join $::top $::dist]
+    foreach name {sql tests} {
         file link -symbolic [file join $::sandbox $name] [file join $::top $name]
     }
 }

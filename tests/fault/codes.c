@@ -8,7 +8,9 @@
 ** condition gone, COMMIT again if that is still to do, and the rows as a fresh connection
 ** sees them. After each step the result code, whether a transaction is open, and the rows have
 ** to be those of the plain table. Beside that a cache has its L1 in line with its rows, its look-up
-** functions have given no error, and no message names a shadow table.
+** functions have given no error but counted what they could not read, and no message names a shadow table.
+** A third one, with on_error=degrade, says what the plain table says or SQLITE_OK; then it has counted an error,
+** and its rows are those of the plain table or those without the statement.
 **
 ** Then an authorizer denies each question that SQLite asks it, in turn, and each action that there is.
 ** SOAK=1, or --condition: all pairs of contexts and statements; otherwise one in seven.
@@ -23,7 +25,7 @@
 
 #define FILE_NAME "/codes.db"
 #define STORY 4000
-#define ONE_OF 7 /* in the bounded form */
+#define ONE_OF 13 /* in the bounded form */
 
 typedef struct {
     const char *name;
@@ -37,63 +39,146 @@ typedef struct {
     const char *fault;   /* from now on; gone with the condition */
     int limit;           /* on the length of a value; 0: none */
     int code;            /* that must show somewhere; 0: none need */
+    int alone;           /* the cache alone meets it: it says so, or what the plain table says */
+    int prepared;        /* the statement is, before the condition: by sqlite3_prepare() or ..._v2(); 0: by neither */
+    const char *held;    /* a query of this connection that is being read meanwhile */
 } Condition;
 
 #define OPEN_ORDINARY (SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
 #define OPEN_SHARED (OPEN_ORDINARY | SQLITE_OPEN_SHAREDCACHE)
 #define WRITE "REPLACE INTO %t(key, value) VALUES('other', 'new')"
 
+#define REMAKE "DROP TABLE %t; %c; INSERT INTO %t(key, value) VALUES('k1', 'other')"
+
 static const Condition conditions[] = {
-    {"none", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0},
-    {"BUSY: a writer", NULL, OPEN_ORDINARY, "BEGIN IMMEDIATE", NULL, NULL, NULL, "ROLLBACK", NULL, 0, SQLITE_BUSY},
-    {"BUSY: a writer later", NULL, OPEN_ORDINARY, NULL, "BEGIN IMMEDIATE;" WRITE, NULL, NULL, "COMMIT", NULL, 0,
-     SQLITE_BUSY},
-    {"BUSY: exclusive", "delete", OPEN_ORDINARY, "BEGIN EXCLUSIVE", NULL, NULL, NULL, "ROLLBACK", NULL, 0, SQLITE_BUSY},
-    {"BUSY: a reader", "delete", OPEN_ORDINARY, "BEGIN; SELECT count(*) FROM %t", NULL, NULL, NULL, "COMMIT", NULL, 0,
-     SQLITE_BUSY},
-    {"BUSY_SNAPSHOT", "wal", OPEN_ORDINARY, NULL, WRITE, NULL, NULL, NULL, NULL, 0, SQLITE_BUSY_SNAPSHOT},
-    {"BUSY: every lock", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "busy+", 0, SQLITE_BUSY},
-    {"LOCKED: a writer", NULL, OPEN_SHARED, "BEGIN;" WRITE, NULL, NULL, NULL, "ROLLBACK", NULL, 0, SQLITE_LOCKED},
-    {"LOCKED: the schema", NULL, OPEN_SHARED, "BEGIN; CREATE TABLE more(x)", NULL, NULL, NULL, "ROLLBACK", NULL, 0,
-     SQLITE_LOCKED},
-    {"READONLY", NULL, SQLITE_OPEN_READONLY, NULL, NULL, NULL, NULL, NULL, NULL, 0, SQLITE_READONLY},
-    {"READONLY: query_only", NULL, OPEN_ORDINARY, NULL, NULL, "PRAGMA query_only = 1", "PRAGMA query_only = 0", NULL,
-     NULL, 0, SQLITE_READONLY},
-    {"SCHEMA: a new table", NULL, OPEN_ORDINARY, NULL, "CREATE TABLE more(x)", NULL, NULL, NULL, NULL, 0, 0},
-    {"SCHEMA: our own", NULL, OPEN_ORDINARY, NULL, NULL, "CREATE TABLE IF NOT EXISTS more(x)", NULL, NULL, NULL, 0, 0},
-    {"TOOBIG", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, NULL, 5000, SQLITE_TOOBIG},
-    {"FULL", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "full+", 0, SQLITE_FULL},
-    {"IOERR: write", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "write+", 0, SQLITE_IOERR},
-    {"IOERR: sync", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "sync+", 0, SQLITE_IOERR},
-    {"IOERR: lock", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "lock+", 0, 0},
-    {"CANTOPEN", "delete", OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "open+", 0, SQLITE_CANTOPEN},
-    {"INTERRUPT", NULL, OPEN_ORDINARY, NULL, NULL, NULL, NULL, NULL, "interrupt+", 0, SQLITE_INTERRUPT},
+    {.name = "none", .flags = OPEN_ORDINARY},
+    {.name = "BUSY: a writer",
+     .flags = OPEN_ORDINARY,
+     .before = "BEGIN IMMEDIATE",
+     .gone = "ROLLBACK",
+     .code = SQLITE_BUSY},
+    {.name = "BUSY: a writer later",
+     .flags = OPEN_ORDINARY,
+     .between = "BEGIN IMMEDIATE;" WRITE,
+     .gone = "COMMIT",
+     .code = SQLITE_BUSY},
+    {.name = "BUSY: exclusive",
+     .journal = "delete",
+     .flags = OPEN_ORDINARY,
+     .before = "BEGIN EXCLUSIVE",
+     .gone = "ROLLBACK",
+     .code = SQLITE_BUSY},
+    {.name = "BUSY: a reader",
+     .journal = "delete",
+     .flags = OPEN_ORDINARY,
+     .before = "BEGIN; SELECT count(*) FROM %t",
+     .gone = "COMMIT",
+     .code = SQLITE_BUSY},
+    {.name = "BUSY_SNAPSHOT",
+     .journal = "wal",
+     .flags = OPEN_ORDINARY,
+     .between = WRITE,
+     .code = SQLITE_BUSY_SNAPSHOT},
+    {.name = "BUSY_SNAPSHOT: schema",
+     .journal = "wal",
+     .flags = OPEN_ORDINARY,
+     .between = REMAKE,
+     .code = SQLITE_BUSY_SNAPSHOT},
+    {.name = "BUSY_SNAPSHOT: prepared",
+     .journal = "wal",
+     .flags = OPEN_ORDINARY,
+     .between = WRITE,
+     .code = SQLITE_BUSY_SNAPSHOT,
+     .prepared = 2},
+    {.name = "BUSY: every lock", .flags = OPEN_ORDINARY, .fault = "busy+", .code = SQLITE_BUSY},
+    {.name = "LOCKED: a writer",
+     .flags = OPEN_SHARED,
+     .before = "BEGIN;" WRITE,
+     .gone = "ROLLBACK",
+     .code = SQLITE_LOCKED},
+    {.name = "LOCKED: the schema",
+     .flags = OPEN_SHARED,
+     .before = "BEGIN; CREATE TABLE more(x)",
+     .gone = "ROLLBACK",
+     .code = SQLITE_LOCKED},
+    {.name = "LOCKED: a query of mine", .flags = OPEN_ORDINARY, .code = SQLITE_LOCKED, .held = "SELECT key FROM %t"},
+    {.name = "READONLY", .flags = SQLITE_OPEN_READONLY, .code = SQLITE_READONLY},
+    {.name = "READONLY: query_only",
+     .flags = OPEN_ORDINARY,
+     .mine = "PRAGMA query_only = 1",
+     .undo = "PRAGMA query_only = 0",
+     .code = SQLITE_READONLY},
+    {.name = "SCHEMA: a new table", .flags = OPEN_ORDINARY, .between = "CREATE TABLE more(x)"},
+    {.name = "SCHEMA: our own", .flags = OPEN_ORDINARY, .mine = "CREATE TABLE IF NOT EXISTS more(x)"},
+    {.name = "SCHEMA: made anew", .flags = OPEN_ORDINARY, .between = REMAKE},
+    {.name = "SCHEMA: VACUUM", .flags = OPEN_ORDINARY, .between = "VACUUM"},
+    {.name = "SCHEMA: prepared",
+     .flags = OPEN_ORDINARY,
+     .between = "CREATE TABLE more(x)",
+     .code = SQLITE_SCHEMA,
+     .prepared = 1},
+    {.name = "SCHEMA: prepared, anew", .flags = OPEN_ORDINARY, .between = REMAKE, .code = SQLITE_SCHEMA, .prepared = 1},
+    {.name = "SCHEMA: prepared, own",
+     .flags = OPEN_ORDINARY,
+     .mine = "CREATE TABLE IF NOT EXISTS more(x)",
+     .code = SQLITE_SCHEMA,
+     .prepared = 1},
+    {.name = "SCHEMA: prepared v2", .flags = OPEN_ORDINARY, .between = REMAKE, .prepared = 2},
+    {.name = "TOOBIG", .flags = OPEN_ORDINARY, .limit = 5000, .code = SQLITE_TOOBIG},
+    {.name = "TOOBIG: prepared", .flags = OPEN_ORDINARY, .limit = 5000, .code = SQLITE_TOOBIG, .prepared = 2},
+    /* Of the counters, too: what makes a row of the plain table too big is more than that. */
+    {.name = "TOOBIG: the counters", .flags = OPEN_ORDINARY, .limit = 1700, .code = SQLITE_TOOBIG, .alone = 1},
+    {.name = "FULL", .flags = OPEN_ORDINARY, .fault = "full+", .code = SQLITE_FULL},
+    {.name = "IOERR: write", .flags = OPEN_ORDINARY, .fault = "write+", .code = SQLITE_IOERR},
+    {.name = "IOERR: sync", .flags = OPEN_ORDINARY, .fault = "sync+", .code = SQLITE_IOERR},
+    {.name = "IOERR: lock", .flags = OPEN_ORDINARY, .fault = "lock+"},
+    {.name = "CANTOPEN", .journal = "delete", .flags = OPEN_ORDINARY, .fault = "open+", .code = SQLITE_CANTOPEN},
+    {.name = "INTERRUPT", .flags = OPEN_ORDINARY, .fault = "interrupt+", .code = SQLITE_INTERRUPT},
 };
 #define CONDITIONS ((int)(sizeof conditions / sizeof conditions[0]))
 
 /* What is open when the condition comes. */
 static const char *const contexts[] = {NULL, "BEGIN", "BEGIN; INSERT INTO %t(key, value) VALUES('first', 'new')",
                                        "BEGIN; SELECT count(*) FROM %t",
+                                       "BEGIN; SELECT value FROM %t WHERE key = 'k1'", /* of a cache, from the L1 */
+                                       "BEGIN IMMEDIATE",
                                        "SAVEPOINT s; INSERT INTO %t(key, value) VALUES('first', 'new'); SAVEPOINT t"};
 #define CONTEXTS ((int)(sizeof contexts / sizeof contexts[0]))
 
-static const char *const statements[] = {
-    "INSERT INTO %t(key, value) VALUES('new', 'new')",
-    "INSERT INTO %t(key, value) VALUES('new', 'new'), ('new2', 'new'), ('k2', 'bad')",
-    "INSERT OR IGNORE INTO %t(key, value) VALUES('k1', 'bad'), ('new', 'new')",
-    "REPLACE INTO %t(key, value) VALUES('k1', 'new')",
-    ("REPLACE INTO %t(key, value) VALUES('k1', printf('%%.*c', 4900, 'x') || 'k'), (printf('%%.*c', 4990, 'y'), 'z' || "
-     "printf('%%.*c', 4900, 'x'))"),
-    "UPDATE %t SET value = 'new' WHERE key = 'k2'",
-    "UPDATE %t SET value = value || '+'",
-    "UPDATE %t SET key = 'moved' WHERE key = 'k3'",
-    "UPDATE OR REPLACE %t SET key = 'k2' WHERE key = 'k3'",
-    "DELETE FROM %t WHERE key = 'k1'",
-    "DELETE FROM %t",
-    "SELECT value FROM %t WHERE key = 'k1'",
-    "SELECT length(value) FROM %t WHERE key = 'large'",
-    "SELECT value FROM %t WHERE key = 'large'",
-    "SELECT count(*) FROM %t"};
+static const char lock[] = "UPDATE %t SET value = value WHERE key = 'k1'"; /* writes no page */
+static const char touch[] = "UPDATE %t SET value = value || 'x' WHERE key = 'large'";
+
+typedef struct {
+    const char *sql, *plain; /* plain: what is like it on a plain table; NULL: the same */
+} Statement;
+
+static const Statement statements[] = {
+    {"INSERT INTO %t(key, value) VALUES('new', 'new')", NULL},
+    {"INSERT INTO %t(key, value) VALUES('new', 'new'), ('new2', 'new'), ('k2', 'bad')", NULL},
+    {"INSERT OR IGNORE INTO %t(key, value) VALUES('k1', 'bad'), ('new', 'new')", NULL},
+    {"REPLACE INTO %t(key, value) VALUES('k1', 'new')", NULL},
+    {"REPLACE INTO %t(key, value) VALUES('k1', printf('%%.*c', 4900, 'x') || 'k'), (printf('%%.*c', 4990, 'y'), 'z' || "
+     "printf('%%.*c', 4900, 'x'))",
+     NULL},
+    {"UPDATE %t SET value = 'new' WHERE key = 'k2'", NULL},
+    {"UPDATE %t SET value = value || '+'", NULL},
+    {"UPDATE %t SET key = 'moved' WHERE key = 'k3'", NULL},
+    {"UPDATE OR REPLACE %t SET key = 'k2' WHERE key = 'k3'", NULL},
+    {"DELETE FROM %t WHERE key = 'k1'", NULL},
+    {"DELETE FROM %t", NULL},
+    {"SELECT value FROM %t WHERE key = 'k1'", NULL},
+    {"SELECT length(value) FROM %t WHERE key = 'large'", NULL},
+    {"SELECT value FROM %t WHERE key = 'large'", NULL},
+    {"SELECT count(*) FROM %t", NULL},
+    /* What a cache does beside is for a plain table a write that no look at the rows shows. */
+    {"INSERT INTO %t(%t) VALUES('purge')", lock},
+    {"INSERT INTO %t(%t) VALUES('check')", lock},
+    {"INSERT INTO %t(%t) VALUES('rebuild')", touch},
+    {"INSERT INTO %t(%t, value) VALUES('grace', 5)", touch},
+    {"CREATE VIRTUAL TABLE extra USING hybrid_cache", "CREATE TABLE extra(key, value)"},
+    {"SAVEPOINT u; DROP TABLE %t; ROLLBACK TO u; RELEASE u", NULL},
+    {"SAVEPOINT u; ALTER TABLE %t RENAME TO moved; ROLLBACK TO u; RELEASE u", NULL},
+};
 #define STATEMENTS ((int)(sizeof statements / sizeof statements[0]))
 
 static struct {
@@ -125,13 +210,24 @@ static sqlite3 *open_database(int flags) {
     return db;
 }
 
-/* `sql` with the name of the table for %t, and % for %%. */
+#define CREATE_CACHE "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0)"
+#define CREATE_DEGRADING "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0, on_error=degrade)"
+#define CREATE_PLAIN "CREATE TABLE plain(key NOT NULL UNIQUE, value)"
+static int degrading; /* the cache is made so */
+
+static const char *create_cache(void) {
+    return degrading ? CREATE_DEGRADING : CREATE_CACHE;
+}
+
+/* `sql` with the name of the table for %t, the statement that makes it for %c, and % for %%. */
 static void expand(const char *sql, const char *table, char *out, size_t room) {
     size_t n = 0;
-    for (; *sql != 0 && n + strlen(table) + 1 < room; sql++) {
-        if (sql[0] == '%' && sql[1] == 't') {
-            memcpy(out + n, table, strlen(table));
-            n += strlen(table);
+    const char *created = strcmp(table, "plain") == 0 ? CREATE_PLAIN : create_cache();
+    for (; *sql != 0 && n + strlen(created) + 1 < room; sql++) {
+        if (sql[0] == '%' && (sql[1] == 't' || sql[1] == 'c')) {
+            const char *text = sql[1] == 't' ? table : created;
+            memcpy(out + n, text, strlen(text));
+            n += strlen(text);
             sql++;
         } else {
             out[n++] = *sql;
@@ -141,15 +237,41 @@ static void expand(const char *sql, const char *table, char *out, size_t room) {
     out[n] = 0;
 }
 
+static void check_message(sqlite3 *db, int rc, const char *sql) {
+    const char *message = sqlite3_errmsg(db);
+    if (rc != SQLITE_OK && (strstr(message, "_data") != NULL || strstr(message, "_meta") != NULL || message[0] == 0))
+        complain("%s: the message is \"%s\"", sql, message);
+}
+
 static int run(sqlite3 *db, const char *sql, const char *table) {
     char text[1000];
     if (sql == NULL)
         return SQLITE_OK;
     expand(sql, table, text, sizeof text);
     int rc = sqlite3_exec(db, text, NULL, NULL, NULL);
-    const char *message = sqlite3_errmsg(db);
-    if (rc != SQLITE_OK && (strstr(message, "_data") != NULL || strstr(message, "_meta") != NULL || message[0] == 0))
-        complain("%s: the message is \"%s\"", text, message);
+    check_message(db, rc, text);
+    return rc;
+}
+
+/* By sqlite3_prepare(), `version` 1, or sqlite3_prepare_v2(); NULL: neither of them, or it failed. */
+static sqlite3_stmt *prepare(sqlite3 *db, int version, const char *sql, const char *table) {
+    char text[1000];
+    sqlite3_stmt *stmt = NULL;
+    if (version == 0 || sql == NULL)
+        return NULL;
+    expand(sql, table, text, sizeof text);
+    if (version == 1)
+        sqlite3_prepare(db, text, -1, &stmt, NULL);
+    else
+        sqlite3_prepare_v2(db, text, -1, &stmt, NULL);
+    return stmt;
+}
+
+static int run_prepared(sqlite3 *db, sqlite3_stmt *stmt) {
+    while (sqlite3_step(stmt) == SQLITE_ROW)
+        ;
+    int rc = sqlite3_reset(stmt);
+    check_message(db, rc, sqlite3_sql(stmt) != NULL ? sqlite3_sql(stmt) : "a prepared statement");
     return rc;
 }
 
@@ -174,16 +296,45 @@ static void tell_rows(char *story, sqlite3 *db, const char *table) {
         tell(story, " [error %d]", sqlite3_errcode(db) & 0xff);
 }
 
-/* A look-up function fails for no condition but an interrupt. What SQLite refuses to prepare is its own affair. */
-static void look_up(sqlite3 *db) {
+/* Errors that the cache has counted; -1: it cannot be asked now. */
+static long errors_of(sqlite3 *db) {
     sqlite3_stmt *stmt = NULL;
+    long errors = -1;
+    if (sqlite3_prepare_v2(db, "SELECT l2_errors + corrupt FROM hybrid_cache_stats('cache')", -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW)
+        errors = (long)sqlite3_column_int64(stmt, 0);
+    sqlite3_finalize(stmt);
+    return errors;
+}
+
+/*
+** A look-up function fails for no condition but an interrupt, and what is longer than this connection may read: it
+** misses. What SQLite refuses to prepare is
+** its own affair. Returns whether one of two has missed what a SELECT finds, or cannot say.
+*/
+static int look_up(sqlite3 *db, int limit) {
+    sqlite3_stmt *stmt = NULL;
+    char got[16] = "";
     if (sqlite3_prepare_v2(db, "SELECT hybrid_cache_get('cache', 'k1'), hybrid_cache_has('cache', 'none')", -1, &stmt,
                            NULL) != SQLITE_OK)
-        return;
+        return 0;
     int rc = sqlite3_step(stmt);
-    if (rc != SQLITE_ROW && rc != SQLITE_INTERRUPT)
+    if (rc != SQLITE_ROW && rc != SQLITE_INTERRUPT && !(rc == SQLITE_TOOBIG && limit > 0))
         complain("a look-up failed: error %d, %s", rc, sqlite3_errmsg(db));
+    int missed = rc == SQLITE_ROW && sqlite3_column_type(stmt, 0) == SQLITE_NULL;
+    if (rc == SQLITE_ROW && !missed)
+        snprintf(got, sizeof got, "%s", (const char *)sqlite3_column_text(stmt, 0));
     sqlite3_finalize(stmt);
+    if (rc != SQLITE_ROW || sqlite3_prepare_v2(db, "SELECT value FROM cache WHERE key = 'k1'", -1, &stmt, NULL))
+        return 0;
+    rc = sqlite3_step(stmt);
+    if (rc == SQLITE_ROW && !missed && strncmp(got, (const char *)sqlite3_column_text(stmt, 0), sizeof got - 1) != 0)
+        complain("get says %s, SELECT %.15s", got, (const char *)sqlite3_column_text(stmt, 0));
+    if (rc == SQLITE_DONE && !missed)
+        complain("get says %s, SELECT nothing", got);
+    sqlite3_finalize(stmt);
+    return missed && rc != SQLITE_DONE;
 }
 
 /* The L1 says what the rows say. */
@@ -215,8 +366,7 @@ static void make_database(const char *journal) {
     memfs_clear();
     sqlite3 *db = open_database(OPEN_ORDINARY);
     snprintf(sql, sizeof sql, "PRAGMA journal_mode = %s", journal);
-    if (run(db, sql, "") != SQLITE_OK || run(db, "CREATE VIRTUAL TABLE cache USING hybrid_cache(ttl=0)", "") ||
-        run(db, "CREATE TABLE plain(key NOT NULL UNIQUE, value)", "") ||
+    if (run(db, sql, "") != SQLITE_OK || run(db, create_cache(), "") || run(db, CREATE_PLAIN, "") ||
         run(db,
             "INSERT INTO cache(key, value) VALUES('k1', 'old'), ('k2', 'old'), ('k3', 'old'), ('large', 'l' || "
             "hex(zeroblob(800)))",
@@ -233,12 +383,21 @@ static const InjectFault *fault_of(const char *name) {
     return fault;
 }
 
-/* What one of the twins has to tell. */
-static void live(const Condition *condition, const char *journal, int context, int statement, const char *table,
-                 char *story) {
-    int is_cache = strcmp(table, "cache") == 0;
+typedef struct {
+    char story[STORY]; /* all that has to be the same for the twins */
+    char rows[STORY];  /* as a fresh connection sees them in the end */
+    int rc;            /* of the statement */
+    int met;           /* the statement or COMMIT gave the code of the condition */
+    long errors;       /* that the cache has counted */
+} Life;
+
+static void live(const Condition *condition, const char *journal, int context, const Statement *statement,
+                 const char *table, Life *life) {
+    int is_cache = strcmp(table, "cache") == 0, missed = 0, rc;
+    char *story = life->story;
+    const char *sql = !is_cache && statement->plain != NULL ? statement->plain : statement->sql;
     sqlite3_int64 memory = sqlite3_memory_used();
-    story[0] = 0;
+    memset(life, 0, sizeof *life);
     make_database(journal);
     /* In WAL mode somebody has to keep the WAL open, for who may only read. */
     sqlite3 *other = open_database(condition->flags == SQLITE_OPEN_READONLY ? OPEN_ORDINARY : condition->flags);
@@ -246,9 +405,14 @@ static void live(const Condition *condition, const char *journal, int context, i
     sqlite3 *db = open_database(condition->flags);
     sqlite3_exec(db, "SELECT hybrid_cache_get('cache', key) FROM plain", NULL, NULL, NULL);
     run(db, "SELECT count(*) FROM %t WHERE key = 'k1'", table);
+    long errors = is_cache ? errors_of(db) : 0;
     if (run(other, condition->before, table) != SQLITE_OK)
         complain("before: %s", sqlite3_errmsg(other));
     tell(story, "begin %d", run(db, contexts[context], table) & 0xff);
+    sqlite3_stmt *prepared = prepare(db, strchr(sql, ';') == NULL ? condition->prepared : 0, sql, table);
+    sqlite3_stmt *held = prepare(db, 2, condition->held, table);
+    if (held != NULL && sqlite3_step(held) != SQLITE_ROW)
+        complain("held: %s", sqlite3_errmsg(db));
     run(other, condition->between, table);
     tell(story, ", mine %d", run(db, condition->mine, table) & 0xff);
     if (condition->limit > 0)
@@ -256,39 +420,55 @@ static void live(const Condition *condition, const char *journal, int context, i
     if (condition->fault != NULL)
         inject_arm(fault_of(condition->fault), 1, db);
 
-    int rc = run(db, statements[statement], table);
+    rc = life->rc = prepared != NULL ? run_prepared(db, prepared) : run(db, sql, table);
+    life->met = rc == condition->code || (rc & 0xff) == condition->code;
     tell(story, ", statement %d, autocommit %d, changes %d", rc, sqlite3_get_autocommit(db),
-         rc == SQLITE_OK ? sqlite3_changes(db) : 0);
+         rc == SQLITE_OK && statement->plain == NULL ? sqlite3_changes(db) : 0);
     if (is_cache)
-        look_up(db);
+        missed = look_up(db, condition->limit);
     if (condition->limit > 0)
         sqlite3_limit(db, SQLITE_LIMIT_LENGTH, 1000000000);
     if (condition->fault == NULL)
         tell_rows(story, db, table);
-    if (!sqlite3_get_autocommit(db))
-        tell(story, ", commit %d", run(db, "COMMIT", table) & 0xff);
+    sqlite3_finalize(prepared);
+    if (!sqlite3_get_autocommit(db)) {
+        rc = run(db, "COMMIT", table);
+        life->met |= rc == condition->code || (rc & 0xff) == condition->code;
+        tell(story, ", commit %d", rc & 0xff);
+    }
     tell(story, ", autocommit %d", sqlite3_get_autocommit(db));
     inject_disarm();
+    sqlite3_finalize(held);
     run(other, condition->gone, table);
     run(db, condition->undo, table);
+    if (is_cache) {
+        life->errors = errors_of(db) - errors;
+        if (missed && life->errors <= 0 && errors >= 0)
+            complain("a look-up has missed what is there, and counted no error");
+    }
     tell_rows(story, db, table);
     if (!sqlite3_get_autocommit(db)) {
-        if (is_cache)
+        if (is_cache && !degrading)
             check_cache(db, "inside");
         tell(story, ", commit %d", run(db, "COMMIT", table) & 0xff);
         tell(story, ", rollback %d", run(db, sqlite3_get_autocommit(db) ? NULL : "ROLLBACK", table));
     }
-    tell_rows(story, db, table);
+    if (!degrading)
+        tell_rows(story, db, table);
     sqlite3 *fresh = open_database(OPEN_ORDINARY);
-    tell_rows(story, fresh, table);
+    tell_rows(life->rows, fresh, table);
+    tell(story, "%s", life->rows);
     if (is_cache) {
-        check_cache(db, "after");
+        if (!degrading)
+            check_cache(db, "after");
         check_cache(other, "other");
         check_cache(fresh, "fresh");
         if (run(fresh, "INSERT INTO cache(cache) VALUES('check')", table) != SQLITE_OK)
             complain("check: %s", sqlite3_errmsg(fresh));
     }
     tell(story, ", later %d", run(db, "REPLACE INTO %t(key, value) VALUES('later', 'new')", table));
+    if (is_cache && run(fresh, "SELECT 1 / (value = 'new') FROM %t WHERE key = 'later'", table) != SQLITE_OK)
+        complain("later: %s", sqlite3_errmsg(fresh));
     if (sqlite3_close(db) != SQLITE_OK || sqlite3_close(other) != SQLITE_OK || sqlite3_close(fresh) != SQLITE_OK)
         complain("close");
     if (sqlite3_memory_used() != memory)
@@ -313,13 +493,36 @@ static void judge(const char *what, const char *journal, int context, const char
 ** table meets it in COMMIT: then nothing of the transaction may be left. And what the L1 has, it
 ** gives while others hold locks.
 */
-static int excused(const Condition *condition, int statement, const char *cache, const char *plain) {
+static int excused(const Condition *condition, int context, const Statement *statement, const char *cache,
+                   const char *plain) {
     const char *rows = strrchr(cache, '['), *first = strstr(cache, "first=");
     int disk = condition->code == SQLITE_FULL || condition->code == SQLITE_IOERR;
-    if (condition->code == SQLITE_LOCKED)
-        return strncmp(statements[statement], "SELECT", 6) == 0 && strstr(cache, "statement 0,") != NULL;
+    if (condition->flags == OPEN_SHARED)
+        return (strncmp(statement->sql, "SELECT", 6) == 0 && strstr(cache, "statement 0,") != NULL) ||
+               (contexts[context] != NULL && strstr(contexts[context], "SELECT") != NULL &&
+                strcmp(strchr(cache, ','), strchr(plain, ',')) == 0);
     return disk && strstr(plain, "autocommit 0") != NULL && strstr(cache, "autocommit 0") == NULL && first == NULL &&
            rows != NULL && strncmp(rows, "[k1=old k2=old k3=old large=l0000]", 34) == 0;
+}
+
+/*
+** What a cache may say and leave that does not behave as the plain table does: the same, or the code of the condition
+** and the rows as they were. With on_error=degrade it may say SQLITE_OK instead, and has counted an error then.
+*/
+static void check_apart(const Condition *condition, const char *journal, int context, const Statement *statement,
+                        const Life *cache, const Life *plain) {
+    static const Statement nothing = {"SELECT 1", NULL};
+    const char *how = degrading ? "degrade" : "alone";
+    Life without;
+    int bad = strstr(statement->sql, "'bad'") != NULL; /* of a key that the L1 knows, whatever L2 can do */
+    live(condition, journal, context, &nothing, "plain", &without);
+    if ((cache->rc != SQLITE_OK || plain->rc == SQLITE_OK) && (cache->rc & 0xff) != (plain->rc & 0xff) &&
+        (cache->rc & 0xff) != (condition->code & 0xff) && !(bad && cache->rc == SQLITE_CONSTRAINT_UNIQUE))
+        complain("%s: error %d; plain: %d", how, cache->rc, plain->rc);
+    if (cache->rc == SQLITE_OK && plain->rc != SQLITE_OK && (!degrading || cache->errors <= 0))
+        complain("%s: no error was counted where a plain table says %d", how, plain->rc);
+    if (strcmp(cache->rows, plain->rows) != 0 && strcmp(cache->rows, without.rows) != 0)
+        complain("%s:%s\n       plain:%s\n       without it:%s", how, cache->rows, plain->rows, without.rows);
 }
 
 static void run_condition(const Condition *condition) {
@@ -329,26 +532,36 @@ static void run_condition(const Condition *condition) {
         if (condition->journal != NULL && strcmp(condition->journal, journals[mode]) != 0)
             continue;
         for (int context = 0; context < CONTEXTS; context++) {
-            for (int statement = 0; statement < STATEMENTS; statement++) {
+            for (int i = 0; i < STATEMENTS; i++) {
                 static int turn;
+                const Statement *statement = &statements[i];
                 if (!bench.all && turn++ % ONE_OF != 0)
                     continue;
-                char cache[STORY], plain[STORY];
+                Life cache, degraded, plain;
                 problem[0] = 0;
-                live(condition, journals[mode], context, statement, "cache", cache);
-                live(condition, journals[mode], context, statement, "plain", plain);
-                if (strcmp(cache, plain) != 0 && !excused(condition, statement, cache, plain))
-                    complain("cache: %s\n       plain: %s", cache, plain);
+                live(condition, journals[mode], context, statement, "cache", &cache);
+                live(condition, journals[mode], context, statement, "plain", &plain);
+                if (condition->alone)
+                    check_apart(condition, journals[mode], context, statement, &cache, &plain);
+                else if (strcmp(cache.story, plain.story) != 0 &&
+                         !excused(condition, context, statement, cache.story, plain.story))
+                    complain("cache: %s\n       plain: %s", cache.story, plain.story);
+                judge(condition->name, journals[mode], context, statement->sql);
+                problem[0] = 0;
+                degrading = 1;
+                live(condition, journals[mode], context, statement, "cache", &degraded);
+                check_apart(condition, journals[mode], context, statement, &degraded, &plain);
+                degrading = 0;
                 pairs++;
-                met += strstr(cache, "statement 0,") == NULL || strstr(cache, "commit 0") != strstr(cache, "commit");
+                met += condition->code != 0 && cache.met;
                 if (bench.verbose)
-                    printf("%s | %d | %s | %s\n", condition->name, context, statements[statement], cache);
-                judge(condition->name, journals[mode], context, statements[statement]);
+                    printf("%s | %d | %s | %s\n", condition->name, context, statement->sql, cache.story);
+                judge(condition->name, journals[mode], context, statement->sql);
             }
         }
     }
-    printf("%-22s %5ld twins, %5ld in which a step failed\n", condition->name, pairs, met);
-    if (condition->code != 0 && met == 0) {
+    printf("%-24s %5ld twins, %5ld in which the cache met it\n", condition->name, pairs, met);
+    if (condition->code != 0 && met == 0 && bench.all) {
         printf("FAILED %s was not met\n", condition->name);
         failed++;
     }
@@ -370,7 +583,7 @@ static int on_question(void *unused, int action, const char *a, const char *b, c
 
 /* A denied statement has done nothing, has left the transaction alone, and the next one works. */
 static void run_denied(int context, int statement, const char *sql) {
-    char text[1000], before[STORY] = "", after[STORY] = "", fresh_rows[STORY] = "";
+    char text[1000], message[400], before[STORY] = "", after[STORY] = "", fresh_rows[STORY] = "";
     sqlite3_int64 memory = sqlite3_memory_used();
     problem[0] = 0;
     make_database(statement % 2 ? "wal" : "delete");
@@ -384,10 +597,13 @@ static void run_denied(int context, int statement, const char *sql) {
     sqlite3_set_authorizer(db, on_question, NULL);
     expand(sql, "cache", text, sizeof text);
     int rc = run(db, text, "cache");
+    snprintf(message, sizeof message, "%s", sqlite3_errmsg(db));
     sqlite3_set_authorizer(db, NULL, NULL);
+    if (rc != SQLITE_OK && strncmp(sql, "SAVEPOINT", 9) == 0)
+        sqlite3_exec(db, "ROLLBACK TO u; RELEASE u", NULL, NULL, NULL);
     tell_rows(after, db, "cache");
     if (rc != SQLITE_OK && rc != SQLITE_AUTH && rc != SQLITE_ERROR && rc != SQLITE_CONSTRAINT_UNIQUE)
-        complain("error %d, %s", rc, sqlite3_errmsg(db));
+        complain("question %ld, action %d: error %d, %s", guard.n, guard.code, rc, message);
     if (rc != SQLITE_OK && strcmp(before, after) != 0)
         complain("denied (%d), and yet: %s became %s", rc, before, after);
     if (sqlite3_get_autocommit(db) != autocommit)
@@ -412,19 +628,18 @@ static void run_denied(int context, int statement, const char *sql) {
 
 static void run_authorizer(void) {
     static const char *const more[] = {
-        "INSERT INTO cache(cache) VALUES('purge')",   "INSERT INTO cache(cache) VALUES('check')",
-        "INSERT INTO cache(cache) VALUES('rebuild')", "INSERT INTO cache(cache, value) VALUES('ttl', 9)",
         "SELECT hybrid_cache_get('cache', 'k1')",     "SELECT * FROM hybrid_cache_stats",
         "SELECT * FROM hybrid_cache_mrc('cache')",    "SELECT hybrid_cache_option('cache', 'ttl')"};
     long denials = 0, most = 0;
     for (int context = 0; context < CONTEXTS; context += 2) {
         for (int i = 0; i < STATEMENTS + (int)(sizeof more / sizeof more[0]); i++) {
-            const char *sql = i < STATEMENTS ? statements[i] : more[i - STATEMENTS];
+            const char *sql = i < STATEMENTS ? statements[i].sql : more[i - STATEMENTS];
             static int turn;
+            int all = bench.all || strstr(sql, "rebuild") != NULL; /* which asks a question of every kind */
             guard.answer = SQLITE_DENY;
             guard.code = 0;
             for (guard.n = 1;; guard.n++) {
-                if (!bench.all && guard.n > 1 && turn++ % ONE_OF != 0)
+                if (!all && guard.n > 1 && turn++ % ONE_OF != 0)
                     continue;
                 run_denied(context, i, sql);
                 if (guard.asked < guard.n)
@@ -434,7 +649,7 @@ static void run_authorizer(void) {
             }
             guard.n = 0;
             for (guard.code = 1; guard.code <= SQLITE_RECURSIVE; guard.code++) {
-                if (!bench.all && turn++ % ONE_OF != 0)
+                if (!all && turn++ % ONE_OF != 0)
                     continue;
                 run_denied(context, i, sql);
                 denials++;

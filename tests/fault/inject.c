@@ -71,6 +71,7 @@ static struct {
     sqlite3 *db;
     long n;
     int lasting;
+    int paused;
     long counted; /* of the armed fault's calls */
     long calls[CALLS];
     long failed;
@@ -78,7 +79,7 @@ static struct {
 
 /* What a call of that kind has to return now; SQLITE_OK: do the real thing. */
 static int injected(InjectCall call) {
-    if (armed.fault == NULL)
+    if (armed.fault == NULL || armed.paused)
         return SQLITE_OK;
     armed.calls[call]++;
     if ((armed.fault->calls & SET(call)) == 0)
@@ -99,11 +100,19 @@ void inject_arm(const InjectFault *fault, long n, sqlite3 *db) {
     memset(&armed, 0, sizeof armed);
     armed.n = n;
     armed.lasting = strchr(fault->name, '+') != NULL;
-    armed.db = db;
-    /* Where nothing is to fail, the steps are counted with the rest. */
-    if (n == 0 || (fault->calls & SET(CALL_STEP)) != 0)
-        sqlite3_progress_handler(db, 1, on_progress, NULL);
     armed.fault = fault;
+    inject_follow(db);
+}
+
+void inject_follow(sqlite3 *db) {
+    /* Where nothing is to fail, the steps are counted with the rest. */
+    if (db != NULL && (armed.n == 0 || (armed.fault->calls & SET(CALL_STEP)) != 0))
+        sqlite3_progress_handler(db, 1, on_progress, NULL);
+    armed.db = db;
+}
+
+void inject_pause(int on) {
+    armed.paused = on;
 }
 
 void inject_disarm(void) {
@@ -130,7 +139,7 @@ static sqlite3_mem_methods real_memory;
 /* Is there memory? Where the fault is somebody who calls sqlite3_interrupt() at that moment, there is. */
 static int has_memory(void) {
     int rc = injected(CALL_ALLOCATE);
-    if (rc == SQLITE_INTERRUPT)
+    if (rc == SQLITE_INTERRUPT && armed.db != NULL)
         sqlite3_interrupt(armed.db);
     return rc == SQLITE_OK || rc == SQLITE_INTERRUPT;
 }
@@ -306,6 +315,13 @@ static int faulty_sleep(sqlite3_vfs *vfs, int microseconds) {
     return microseconds;
 }
 
+/* In the year 2033; deadlines that are over are given as such. */
+static int faulty_now(sqlite3_vfs *vfs, sqlite3_int64 *ms) {
+    (void)vfs;
+    *ms = 210866760000000LL + 2000000000000LL;
+    return SQLITE_OK;
+}
+
 /* The library stays mapped: dlopen() costs more than the rest of a run. */
 static void *faulty_dlopen(sqlite3_vfs *vfs, const char *name) {
     static void *library;
@@ -319,7 +335,7 @@ static void faulty_dlclose(sqlite3_vfs *vfs, void *library) {
     (void)library;
 }
 
-/* The clock and the rest of the default VFS stay; files are those of memfs. */
+/* The rest of the default VFS stays; files are those of memfs. */
 static int install_vfs(void) {
     sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
     int rc = memfs_register("files");
@@ -335,6 +351,7 @@ static int install_vfs(void) {
     vfs->xDlClose = faulty_dlclose;
     vfs->xRandomness = faulty_randomness;
     vfs->xSleep = faulty_sleep;
+    vfs->xCurrentTimeInt64 = faulty_now;
     faulty_vfs = *vfs;
     faulty_vfs.zName = "faulty";
     faulty_vfs.pNext = NULL;

@@ -22,13 +22,17 @@ extern const InjectFault inject_faults[];
 /*
 ** Installs everything, before any other call of SQLite: the allocator; the default VFS,
 ** changed in place so that its name stays; and a second VFS, "faulty", which is not one
-** of SQLite's own. Time spent sleeping and random numbers are taken out, so that runs
-** are quick and repeat.
+** of SQLite's own. The clock stands, nobody sleeps, random numbers are always the same ones:
+** runs are quick and repeat.
 */
 int inject_install(void);
 
 /* Starts counting; the Nth call fails. n = 0: none does. Steps are those of `db`. */
 void inject_arm(const InjectFault *fault, long n, sqlite3 *db);
+/* Goes on with the steps of this connection, which has taken the place of that of inject_arm(); NULL: of none. */
+void inject_follow(sqlite3 *db);
+/* Nothing fails or is counted meanwhile: 1; goes on where it was: 0. */
+void inject_pause(int on);
 /* Stops. */
 void inject_disarm(void);
 long inject_counted(const InjectFault *fault); /* its calls since inject_arm */

@@ -6,6 +6,7 @@
 #   BINARY   fuzz_sql and so on, made by `make fuzzers`; copies of them are run, so that they can be built anew meanwhile
 #
 # Corpora, logs and what was found go to $FUZZ_DIR (/tmp/fuzzrun): corpus/TARGET, log/, crash/TARGET. sum.sh adds up.
+# FUZZ_NICE is the niceness (19). -entropic=0: libFuzzer would spend two thirds of the time on its own statistics.
 # A target whose last ten slices all found something rests.
 set -eu
 
@@ -33,7 +34,8 @@ while :; do
         ran=yes
         n=$((n + 1))
         set +e
-        nice -n 19 "$dir/bin/$name" -max_total_time="$left" -print_final_stats=1 -timeout=60 -rss_limit_mb=3000 \
+        nice -n "${FUZZ_NICE:-19}" "$dir/bin/$name" -max_total_time="$left" -print_final_stats=1 -print_funcs=0 \
+            -entropic=0 -timeout=60 -rss_limit_mb=3000 \
             -max_len="$(case $target in options) echo 64 ;; image) echo 32768 ;; *) echo 600 ;; esac)" \
             "-dict=$here/$(case $target in options) echo options ;; *) echo sql ;; esac).dict" \
             -artifact_prefix="$dir/crash/$target/" -verbosity=0 \

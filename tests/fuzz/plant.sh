@@ -32,7 +32,7 @@ plants | while IFS='|' read -r name target file edit; do
     fi
     make -s fuzzers >/dev/null
     mkdir -p "$copy/new"
-    build/libfuzzer/fuzz/fuzz_"$target" -seed=1 -runs=2000000 -max_total_time=300 -timeout=10 -max_len=600 -print_final_stats=1 \
+    build/libfuzzer/fuzz/fuzz_"$target" -seed=1 -runs=2000000 -max_total_time=300 -timeout=10 -max_len=600 -entropic=0 -print_final_stats=1 \
         -artifact_prefix="$copy/new/" "$copy/new" "tests/fuzz/corpus/$target" >"$copy/log" 2>&1 || :
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$copy/log")
     if grep -q '^SUMMARY' "$copy/log"; then

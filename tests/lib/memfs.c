@@ -9,6 +9,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #define NAME_MOST 512
 #define SHM_REGIONS 16
@@ -141,6 +143,24 @@ const unsigned char *memfs_get(const char *name, size_t *size) {
     return node->bytes != NULL ? node->bytes : nothing;
 }
 
+unsigned long long memfs_digest(void) {
+    XXH64_hash_t hash = 0;
+    for (const Node *node = directory; node != NULL; node = node->next) {
+        int locks[4] = {node->shared, node->reserved != NULL, node->pending != NULL, node->exclusive != NULL};
+        hash = XXH3_64bits_withSeed(node->name, strlen(node->name), hash);
+        hash = XXH3_64bits_withSeed(node->bytes, (size_t)node->size, hash);
+        hash = XXH3_64bits_withSeed(locks, sizeof locks, hash);
+        hash = XXH3_64bits_withSeed(node->shm_shared, sizeof node->shm_shared, hash);
+        for (int i = 0; i < SQLITE_SHM_NLOCK; i++)
+            hash = hash * 2 + (node->shm_exclusive[i] != NULL);
+        for (int i = 0; i < SHM_REGIONS; i++) {
+            if (node->regions[i] != NULL)
+                hash = XXH3_64bits_withSeed(node->regions[i], (size_t)node->region_size, hash + (XXH64_hash_t)i);
+        }
+    }
+    return hash;
+}
+
 /* ------------------------------------------------------------------ files */
 
 #define FILE_OF(f) ((MemFile *)(f))
@@ -270,6 +290,7 @@ static int mem_shm_map(sqlite3_file *f, int page, int size, int extend, void vol
         node->regions[page] = calloc(1, (size_t)size);
         if (node->regions[page] == NULL)
             return SQLITE_NOMEM;
+        node->region_size = size;
     }
     *map = node->regions[page];
     return SQLITE_OK;

@@ -18,6 +18,8 @@ int memfs_register(const char *name);
 void memfs_clear(void);
 /* The file has these bytes. 0: no memory. */
 int memfs_put(const char *name, const void *bytes, size_t size);
+/* A hash of all that a new connection could tell apart: names, bytes, shared memory, locks. */
+unsigned long long memfs_digest(void);
 /* The bytes of a file; NULL: there is none of that name. */
 const unsigned char *memfs_get(const char *name, size_t *size);
 

@@ -11,7 +11,7 @@ DIST=${DIST:-dist}
 WRAP=${WRAP:-}
 SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
-all="library contract unit trace slt tcl model fault crash fuzz hostile limits soak clients packages versions replay cluster docs"
+all="library contract unit trace slt tcl model fault host crash fuzz hostile limits soak clients packages versions replay cluster docs"
 
 
 # Thousands of small databases: on a disk most of the time would go to fsync().

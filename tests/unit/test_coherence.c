@@ -584,6 +584,137 @@ static void test_random(void) {
     random_events("WAL", 1);
 }
 
+/* ---- another file behind the same name */
+
+static const sqlite3_io_methods no_methods = {.iVersion = 1};
+
+/* The L1 was compared with a file; sqlite3_deserialize() puts another in its place, and as many commits may be counted there. */
+static void test_other_file(void) {
+    Side side;
+    sqlite3_int64 n;
+    remove_files();
+    open_side(&side, file);
+    create(&side, "DELETE");
+    look(&side);
+    look(&side);
+    CHECK_EQ(fresh(&side), 1);
+    /* The memory of a file object that was closed can be that of another. */
+    const sqlite3_io_methods *methods = side.coherence.methods;
+    side.coherence.methods = &no_methods;
+    CHECK_EQ(fresh(&side), 0);
+    side.coherence.methods = methods;
+    CHECK_EQ(fresh(&side), 1);
+    unsigned char *copy = sqlite3_serialize(side.db, "main", &n, 0);
+    hc_l2_finalize(&side.l2);
+    CHECK_EQ(sqlite3_deserialize(side.db, "main", copy, n, n,
+                                 SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_RESIZEABLE),
+             SQLITE_OK);
+    side.coherence.data_version = data_version(&side.coherence);
+    CHECK_EQ(side.coherence.token_known, 1);
+    CHECK_EQ(fresh(&side), 0);
+    CHECK_EQ(look(&side), HC_SAME);
+    CHECK_EQ(look(&side), HC_SAME);
+    CHECK_EQ(side.coherence.signal, HC_SIGNAL_COUNTER);
+    CHECK_EQ(fresh(&side), 1);
+    HcState state = write_bucket(&side, 3, 7);
+    CHECK_EQ(fresh(&side), 0);
+    hc_coherence_committed(&side.coherence, &state);
+    CHECK_EQ(look(&side), HC_SAME);
+    close_side(&side);
+}
+
+/* DETACH: nobody is left to be asked. */
+static void test_detached(void) {
+    Side side;
+    char sql[700];
+    remove_files();
+    open_side(&side, file);
+    create(&side, "DELETE");
+    close_side(&side);
+    memset(&side, 0, sizeof side);
+    side.db = unit_open(":memory:");
+    sqlite3_snprintf(sizeof sql, sql, "ATTACH '%q' AS side", file);
+    unit_exec(side.db, sql);
+    CHECK_EQ(hc_l2_init(&side.l2, side.db, &tally, "side", "c"), SQLITE_OK);
+    hc_coherence_init(&side.coherence, side.db, side.l2.schema);
+    look(&side);
+    look(&side);
+    CHECK_EQ(fresh(&side), 1);
+    hc_l2_finalize(&side.l2);
+    unit_exec(side.db, "DETACH side");
+    CHECK_EQ(fresh(&side), 0);
+    side.coherence.data_version = 0; /* what it is taken for now */
+    CHECK_EQ(side.coherence.token_known, 1);
+    CHECK_EQ(fresh(&side), 0);
+    close_side(&side);
+}
+
+/* ---- what VFSes answer */
+
+static struct {
+    int rc;
+    uint64_t *region;
+} mapped;
+
+static int map(sqlite3_file *of, int region, int size, int extend, void volatile **out) {
+    (void)of;
+    CHECK(region == 0 && size == 32768 && !extend);
+    *out = mapped.region;
+    return mapped.rc;
+}
+
+static void test_walindex(void) {
+    static const sqlite3_io_methods methods = {.iVersion = 2, .xShmMap = map};
+    uint64_t words[HC_WALINDEX_WORDS];
+    sqlite3_file shared = {.pMethods = &methods};
+    HcToken token;
+    for (int i = 0; i < HC_WALINDEX_WORDS; i++)
+        words[i] = (uint64_t)i * 0x0123456789abcdefu;
+    mapped.rc = SQLITE_OK;
+    mapped.region = words;
+    memset(&token, 0, sizeof token);
+    CHECK_EQ(read_walindex(&shared, &token), 1);
+    CHECK(memcmp(token.words, words, sizeof words) == 0);
+    mapped.rc = SQLITE_READONLY; /* file:...?readonly_shm=1: there, and enough to read it */
+    memset(&token, 0, sizeof token);
+    CHECK_EQ(read_walindex(&shared, &token), 1);
+    CHECK(memcmp(token.words, words, sizeof words) == 0);
+    mapped.rc = SQLITE_IOERR_SHMMAP;
+    CHECK_EQ(read_walindex(&shared, &token), 0);
+    mapped.rc = SQLITE_OK;
+    mapped.region = NULL; /* smaller than that as yet */
+    CHECK_EQ(read_walindex(&shared, &token), 0);
+}
+
+/* One of SQLite's own VFSes without shared memory: a WAL is private to who holds the file, and an inner read answers. */
+static void test_no_shared_memory(void) {
+    Side side;
+    remove_files();
+    memset(&side, 0, sizeof side);
+    CHECK_EQ(sqlite3_open_v2(file, &side.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, "unix-dotfile"), SQLITE_OK);
+    CHECK_EQ(hc_l2_init(&side.l2, side.db, &tally, "main", "c"), SQLITE_OK);
+    hc_coherence_init(&side.coherence, side.db, side.l2.schema);
+    unit_exec(side.db, "PRAGMA locking_mode = EXCLUSIVE");
+    create(&side, "WAL");
+    look(&side);
+    look(&side);
+    CHECK_EQ(side.coherence.signal, HC_SIGNAL_READ);
+    CHECK_EQ(fresh(&side), 0);
+    unit_exec(side.db, "BEGIN; SELECT count(*) FROM other");
+    look(&side);
+    CHECK_EQ(fresh(&side), 1);
+    unit_exec(side.db, "COMMIT; PRAGMA journal_mode = DELETE");
+    close_side(&side);
+}
+
+static void test_names(void) {
+    CHECK_EQ(is_builtin_vfs("unix"), 1);
+    CHECK_EQ(is_builtin_vfs("memdb"), 1);
+    CHECK_EQ(is_builtin_vfs("unix2"), 0);
+    CHECK_EQ(is_builtin_vfs(""), 0);
+    CHECK_EQ(is_builtin_vfs(NULL), 0);
+}
+
 int main(void) {
     unit_begin();
     make_directory();
@@ -597,6 +728,11 @@ int main(void) {
     RUN(test_busy);
     RUN(test_blind);
     RUN(test_random);
+    RUN(test_other_file);
+    RUN(test_detached);
+    RUN(test_walindex);
+    RUN(test_no_shared_memory);
+    RUN(test_names);
     remove_files();
     rmdir(directory);
     return unit_end();

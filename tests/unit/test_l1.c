@@ -560,8 +560,41 @@ static void test_verify(void) {
     newest->hash++;
     CHECK(!hc_l1_verify(&l1));
     newest->hash--;
+    newest->references--;
+    CHECK(!hc_l1_verify(&l1));
+    newest->references++;
+    /* A queue that runs in a circle, one that is too short, one that another count belongs to. */
+    newest->newer = l1.queue.oldest;
+    CHECK(!hc_queue_verify(&l1.queue));
+    l1.queue.oldest->older = newest;
+    CHECK(!hc_queue_verify(&l1.queue));
+    newest->newer = l1.queue.oldest->older = NULL;
+    l1.queue.count--;
+    CHECK(!hc_queue_verify(&l1.queue));
+    l1.queue.count++;
+    l1.count++;
+    CHECK(!l1.policy->verify(&l1));
+    l1.count--;
     CHECK(hc_l1_verify(&l1));
     hc_l1_clear(&l1);
+}
+
+/* An L1 that never had an entry: nothing is found in it, and it has nothing to give. */
+static void test_empty(void) {
+    HcL1 l1 = new_l1(10, PLENTY);
+    CHECK(hc_l1_find_hash(&l1, 5) == NULL);
+    CHECK(find_number(&l1, 5) == NULL);
+    CHECK_EQ(hc_l1_remove_hash(&l1, 5), 0);
+    CHECK_EQ(hc_l1_shrink(&l1), 0);
+    CHECK_EQ(hc_l1_clear(&l1), 0);
+    put_number(&l1, 5, 0, 10);
+    put_number(&l1, 6, 0, 10);
+    CHECK_EQ(hc_l1_shrink(&l1), 1);
+    CHECK(find_number(&l1, 5) == NULL && find_number(&l1, 6) != NULL);
+    CHECK_EQ(hc_l1_shrink(&l1), 1);
+    CHECK_EQ(l1.bytes, 0);
+    CHECK_EQ(hc_l1_shrink(&l1), 0);
+    CHECK_EQ(l1.evicted, 2);
 }
 
 int main(void) {
@@ -580,5 +613,6 @@ int main(void) {
     RUN(test_no_memory);
     RUN(test_random);
     RUN(test_verify);
+    RUN(test_empty);
     return unit_end();
 }

@@ -146,6 +146,9 @@ static void test_damaged_meta(void) {
         "UPDATE c_meta SET store = 1.5",
         "UPDATE c_meta SET seed = x'00'",
         "UPDATE c_meta SET options = x'00'",
+        "UPDATE c_meta SET changes = 'x' WHERE id = 2",
+        "UPDATE c_meta SET changes = 1.5 WHERE id = 2",
+        "DELETE FROM c_meta WHERE id = 2",
         "UPDATE c_meta SET state = x''",
         "UPDATE c_meta SET state = zeroblob(2111)",
         "UPDATE c_meta SET state = zeroblob(2113)",
@@ -183,6 +186,41 @@ static void test_damaged_meta(void) {
                "extension");
     sqlite3_free(message);
     close_cache(&l2, db);
+}
+
+/* What the triggers have counted, asked for alone. */
+static void test_changes(void) {
+    HcL2 l2;
+    uint64_t changes = 77;
+    sqlite3 *db = open_cache(&l2, 0);
+    CHECK_EQ(hc_l2_changes(&l2, &changes), SQLITE_OK);
+    CHECK_EQ(changes, 0);
+    unit_exec(db, "INSERT INTO c_data(key) VALUES(1), (2); DELETE FROM c_data WHERE key = 1");
+    CHECK_EQ(hc_l2_changes(&l2, &changes), SQLITE_OK);
+    CHECK_EQ(changes, 3);
+    unit_exec(db, "DELETE FROM c_meta WHERE id = 2");
+    CHECK_EQ(hc_l2_changes(&l2, &changes), SQLITE_CORRUPT_VTAB);
+    unit_exec(db, "DROP TABLE c_meta");
+    CHECK_EQ(hc_l2_changes(&l2, &changes), SQLITE_CORRUPT_VTAB);
+    hc_l2_finalize(&l2);
+    CHECK_EQ(hc_l2_changes(&l2, &changes), SQLITE_CORRUPT_VTAB);
+    CHECK(sqlite3_get_autocommit(db) && sqlite3_next_stmt(db, NULL) == NULL);
+    close_cache(&l2, db);
+}
+
+/* Names may have in them what stands for names. */
+static void test_expand(void) {
+    HcL2 l2;
+    sqlite3 *db = unit_open(":memory:");
+    CHECK_EQ(hc_l2_init(&l2, db, &tally, "a\"b", "{n}%2"), SQLITE_OK);
+    char *text = hc_l2_expand(&l2, "%1 %2 %3 100% %% {name}{n} {schema} {names} {", 7);
+    CHECK_TEXT(text, "\"a\"\"b\".\"{n}%2_data\" \"a\"\"b\".\"{n}%2_meta\" %3 100% %% {n}%27 a\"\"b {names} {");
+    sqlite3_free(text);
+    text = hc_l2_expand(&l2, "x{n}%", 0);
+    CHECK_TEXT(text, "x%");
+    sqlite3_free(text);
+    hc_l2_free(&l2);
+    sqlite3_close(db);
 }
 
 /* With clock=caller nothing is drawn: every node comes to the same store and seed. */
@@ -688,6 +726,8 @@ int main(void) {
     RUN(test_state);
     RUN(test_state_and_changes);
     RUN(test_damaged_meta);
+    RUN(test_changes);
+    RUN(test_expand);
     RUN(test_drawn_or_derived);
     RUN(test_rows);
     RUN(test_sum_vectors);

@@ -224,8 +224,57 @@ static void test_memory(void) {
     hc_mrc_clear(&mrc);
 }
 
+/* No key comes again, and the largest size asked for keeps an entry about as long as the first watches have waited: few of
+   them go because of that, and then every second one of those that are left. */
+static void test_few_too_old(void) {
+    for (sqlite3_int64 entries = 300; entries < 500; entries += 4) {
+        HcMrc mrc = {0};
+        int reads = 0;
+        for (; reads < 20000 && (!mrc.samples || mrc.samples->level <= LEVEL); reads++)
+            hc_mrc_read(&mrc, hash_of(reads), entries);
+        CHECK(sound(&mrc));
+        /* Half are left, and this one. */
+        int used = 0;
+        for (int i = 0; i < WATCHES; i++)
+            used += is_used(&mrc.samples->watches[i]);
+        if (reads < 20000)
+            CHECK(used > WATCHES / 3 && used < WATCHES * 2 / 3);
+        for (int i = 0; i < 1000; i++)
+            hc_mrc_read(&mrc, hash_of(reads + i), entries);
+        CHECK(sound(&mrc));
+        CHECK(hc_mrc_ratio(&mrc, entries) == 0);
+        hc_mrc_clear(&mrc);
+    }
+}
+
+/* After 2^40 reads or so no fewer are sampled any more: what a watch stands for has its bounds. */
+static void test_last_level(void) {
+    HcMrc mrc = {0};
+    for (int i = 0; i < 1000; i++)
+        hc_mrc_read(&mrc, hash_of(i), 1000000);
+    mrc.samples->level = LEVEL_MOST;
+    for (int i = 0; i < WATCHES; i++) {
+        if (is_used(&mrc.samples->watches[i]))
+            mrc.samples->watches[i].level = LEVEL_MOST;
+    }
+    for (int i = 0; i < 5000; i++) {
+        mrc.next = 0; /* not that long */
+        hc_mrc_read(&mrc, hash_of(1000 + i), 1000000);
+    }
+    CHECK_EQ(mrc.samples->level, LEVEL_MOST);
+    CHECK(mrc.samples->free || is_used(&mrc.samples->watches[WATCHES - 1]));
+    for (int i = 0; i < WATCHES; i++)
+        CHECK(mrc.samples->watches[i].level <= LEVEL_MOST + 1);
+    CHECK(hc_mrc_ratio(&mrc, 1000000) == 0);
+    hc_mrc_read(&mrc, hash_of(5999), 1000000); /* read a moment ago */
+    CHECK(hc_mrc_ratio(&mrc, 1000000) > 0);
+    hc_mrc_clear(&mrc);
+}
+
 int main(void) {
     unit_begin();
+    RUN(test_few_too_old);
+    RUN(test_last_level);
     RUN(test_by_hand);
     RUN(test_bins);
     RUN(test_near);

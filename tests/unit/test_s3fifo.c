@@ -264,8 +264,33 @@ static void test_verify(void) {
     l1.ghost_count[OF_SMALL]++;
     CHECK(!hc_l1_verify(&l1));
     l1.ghost_count[OF_SMALL]--;
+    l1.ghost_count[OF_MAIN]--;
+    CHECK(!hc_l1_verify(&l1));
+    l1.ghost_count[OF_MAIN]++;
     CHECK(hc_l1_verify(&l1));
+    /* More in the queues than there are, and a ghost that takes all. */
+    l1.count++;
+    CHECK(!s3fifo_verify(&l1));
+    l1.count--;
+    sqlite3_int64 limit = l1.limit_bytes;
+    l1.limit_bytes = hc_ghost_bytes(&l1) - 1;
+    CHECK(!s3fifo_verify(&l1));
+    l1.limit_bytes = limit;
+    CHECK(s3fifo_verify(&l1));
     hc_l1_clear(&l1);
+    uint32_t nothing = 0;
+    l1.ghost = &nothing;
+    CHECK(!s3fifo_verify(&l1));
+    l1.ghost = NULL;
+    CHECK(s3fifo_verify(&l1));
+}
+
+/* A mark is never one of the two small numbers that mean something else, whatever the hash. */
+static void test_marks(void) {
+    for (uint32_t hash = 0; hash < 100; hash++) {
+        CHECK(mark_of(hash) > RECALLED && !(mark_of(hash) & UNASKED));
+        CHECK(mark_of(UINT32_MAX - hash) > RECALLED && !(mark_of(UINT32_MAX - hash) & UNASKED));
+    }
 }
 
 int main(void) {
@@ -278,5 +303,6 @@ int main(void) {
     RUN(test_switch);
     RUN(test_random);
     RUN(test_verify);
+    RUN(test_marks);
     return unit_end();
 }

@@ -102,6 +102,8 @@ static void test_by_hand(void) {
     play("", "(0A(1B(1C)1)1D<0", ""); /* both objects release */
     play("", "(0A(0B)0)0C", "ABC");
     play("", "(0A<0<0B<0<0", ""); /* both objects roll back */
+    play("", "A(2B(1C<1", "AB"); /* the second object begins further out: what is deeper has ended */
+    play("", "A(1B(2C(1D<1", "A");
 }
 
 /*

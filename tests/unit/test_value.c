@@ -400,8 +400,56 @@ static void test_no_memory(void) {
     sqlite3_close(db);
 }
 
+/* Type and bytes, nothing else: what an UPDATE FROM goes by. */
+static void test_equal(void) {
+    static const char *const expressions[] = {"NULL", "0",   "0.0", "-1e-400", "1",   "1.0", "1.5",
+                                              "''",   "x''", "'a'", "x'61'",   "'b'", "'aa'"};
+    enum { N = sizeof expressions / sizeof expressions[0] };
+    sqlite3 *db = unit_open(":memory:");
+    sqlite3_value *values[N];
+    for (int i = 0; i < N; i++)
+        values[i] = evaluate(db, expressions[i]);
+    for (int i = 0; i < N; i++) {
+        for (int j = 0; j < N; j++) {
+            HcValue a, b;
+            CHECK_EQ(hc_value_read(values[i], 0, &a), SQLITE_OK);
+            CHECK_EQ(hc_value_read(values[j], 0, &b), SQLITE_OK);
+            if (!CHECK_EQ(hc_value_equal(&a, &b), i == j))
+                printf("  %s, %s\n", expressions[i], expressions[j]);
+        }
+    }
+    for (int i = 0; i < N; i++)
+        sqlite3_value_free(values[i]);
+    sqlite3_close(db);
+}
+
+/* Both orders of the byte-order mark, and what only begins like one. */
+static void test_marks(void) {
+    static const struct {
+        unsigned char bytes[4];
+        uint32_t n;
+        int marked;
+    } texts[] = {
+        {{0xff, 0xfe, 'a', 0}, 4, 1},
+        {{0xfe, 0xff, 0, 'a'}, 4, 1},
+        {{0xff, 0xff, 'a', 0}, 4, 0},
+        {{0xfe, 0xfe, 'a', 0}, 4, 0},
+        {{0xff, 0xfe}, 2, 1},
+        {{'a', 0}, 2, 0},
+        {{0}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        HcValue value = {.type = SQLITE_TEXT, .utf16 = 1, .data = texts[i].bytes, .n = texts[i].n};
+        CHECK_EQ(begins_with_mark(&value), texts[i].marked);
+        value.utf16 = 0;
+        CHECK_EQ(begins_with_mark(&value), 0);
+    }
+}
+
 int main(void) {
     unit_begin();
+    RUN(test_equal);
+    RUN(test_marks);
     RUN(test_identity);
     RUN(test_ill_formed);
     RUN(test_forms);

@@ -9,6 +9,8 @@ OUT  := $(BUILD)/versions
 STRICT_WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror
 USUAL := -DSQLITE_ENABLE_JSON1 -DSQLITE_ENABLE_DESERIALIZE
 OLD_LIBC := -lpthread -ldl -lm
+# More for the compiler: `make asan` has the hosts themselves checked as well.
+HOST_FLAGS ?=
 QUIET ?= @echo '  making $@';
 
 # HOST-NAME: SQLITE = which amalgamation, CC, FLAGS. LINKED: the extension is part of the host.
@@ -57,7 +59,7 @@ CC_bigendian-oldest     := s390x-linux-gnu-gcc
 
 HOSTS := $(patsubst SQLITE_%,%,$(filter SQLITE_%,$(.VARIABLES)))
 .DELETE_ON_ERROR:
-.PHONY: $(HOSTS) $(HOSTS:%=extension-%) windows
+.PHONY: $(HOSTS) $(HOSTS:%=%-host) $(HOSTS:%=extension-%) windows
 
 compiler = $(or $(CC_$(1)),gcc)
 flags    = -std=c11 -I$(OUT)/$(SQLITE_$(1)) -Itests/lib -I$(DIST) $(FLAGS_$(1)) $(if $(LINKED_$(1)),-DSLT_LINKED)
@@ -67,14 +69,17 @@ define host
 $(1): $(if $(filter below,$(1)),,$(OUT)/hosts/$(1)/slt) $(if $(LINKED_$(1)),,$(OUT)/hosts/$(1)/shell)
 $(OUT)/hosts/$(1)/sqlite3.o: $(OUT)/$(SQLITE_$(1))/sqlite3.c tests/versions/hosts.mk
 	@mkdir -p $$(@D)
-	$$(QUIET)$(call compiler,$(1)) -O1 -w $(USUAL) $(FLAGS_$(1)) -c -o $$@ $$<
+	$$(QUIET)$(call compiler,$(1)) -O1 -w $(HOST_FLAGS) $(USUAL) $(FLAGS_$(1)) -c -o $$@ $$<
 $(OUT)/hosts/$(1)/hybrid_cache.o: $(DIST)/hybrid_cache.c tests/versions/hosts.mk
 	@mkdir -p $$(@D)
 	$$(QUIET)$(call compiler,$(1)) -O2 $(STRICT_WARNINGS) -DSQLITE_CORE $(call flags,$(1)) -c -o $$@ $$<
 $(OUT)/hosts/$(1)/slt: tests/slt/slt.c $(OUT)/hosts/$(1)/sqlite3.o $(call linked,$(1))
-	$$(QUIET)$(call compiler,$(1)) -O1 -w $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
+	$$(QUIET)$(call compiler,$(1)) -O1 -w $(HOST_FLAGS) $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
 $(OUT)/hosts/$(1)/shell: tests/versions/shell.c $(OUT)/hosts/$(1)/sqlite3.o $(call linked,$(1))
-	$$(QUIET)$(call compiler,$(1)) -O1 -w $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
+	$$(QUIET)$(call compiler,$(1)) -O1 -w $(HOST_FLAGS) $(call flags,$(1)) -o $$@ $$^ $(OLD_LIBC)
+$(1)-host: $(OUT)/hosts/$(1)/host
+$(OUT)/hosts/$(1)/host: tests/host/host.c tests/host/routines.c tests/host/routines.h $(OUT)/hosts/$(1)/sqlite3.o
+	$$(QUIET)$(call compiler,$(1)) -O1 -w -DSQLITE_CORE $(HOST_FLAGS) $(call flags,$(1)) -o $$@ $$(filter-out %.h,$$^) $(OLD_LIBC)
 endef
 $(foreach name,$(HOSTS),$(eval $(call host,$(name))))
 
