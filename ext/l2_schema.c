@@ -71,12 +71,13 @@ static int free_number(HcL2 *l2, int *number) {
         char *taken = NULL, digits[16] = "";
         if (*number)
             sqlite3_snprintf(sizeof digits, digits, "%d", *number);
-        for (int i = 0; rc == SQLITE_OK && !taken && i < PARTS; i++)
-            rc = read_text(l2,
-                           sqlite3_mprintf("SELECT 1 FROM \"%w\".sqlite_master WHERE name = '%q_data_%s%s' "
-                                           "COLLATE NOCASE",
-                                           l2->schema, l2->name, parts[i].name, digits),
-                           &taken);
+        /* One look for all: without an index on names, each reads the whole schema. */
+        sqlite3_str *sql = sqlite3_str_new(l2->db);
+        sqlite3_str_appendf(sql, "SELECT 1 FROM \"%w\".sqlite_master WHERE name COLLATE NOCASE IN (", l2->schema);
+        for (int i = 0; i < PARTS; i++)
+            sqlite3_str_appendf(sql, "%s'%q_data_%s%s'", i ? ", " : "", l2->name, parts[i].name, digits);
+        sqlite3_str_appendall(sql, ")");
+        rc = read_text(l2, sqlite3_str_finish(sql), &taken);
         sqlite3_free(taken);
         if (!taken)
             break;
