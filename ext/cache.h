@@ -45,9 +45,9 @@ struct HcCache {
     HcCache *next; /* of the connection's list */
     char *schema;
     char *name;
-    int users;   /* virtual-table objects */
-    int dropped; /* the table is gone: freed when users and operations are */
-    int busy;    /* operations under way, which xDisconnect must not pull the statements from */
+    int users;          /* virtual-table objects */
+    int dropped;        /* the table is gone: freed when users and operations are */
+    int busy;           /* operations under way, which xDisconnect must not pull the statements from */
     int in_transaction; /* of the application, when it was entered last */
     HcL2 l2;
     HcL1 l1;
