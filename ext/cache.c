@@ -118,7 +118,13 @@ static void note_error(HcCache *cache, int rc) {
     }
 }
 
+int hc_cache_lost_transaction(const HcCache *cache) {
+    return hc_host_lost_transaction(cache->connection->db, cache->in_transaction);
+}
+
 int hc_cache_tolerates(HcCache *cache, int rc, int always) {
+    if (hc_cache_lost_transaction(cache))
+        return 0;
     switch (rc & 0xff) {
     case SQLITE_OK:
     case SQLITE_NOMEM:
@@ -294,6 +300,7 @@ int hc_cache_enter(HcCache *cache, char **message) {
         *message = sqlite3_mprintf("hybrid_cache: the storage of \"%w\" uses the cache itself", cache->name);
         return SQLITE_LOCKED;
     }
+    cache->in_transaction = !sqlite3_get_autocommit(cache->connection->db);
     if (cache->l2.write_enabled)
         rc = hc_l2_put_back(&cache->l2);
     if (hc_l2_expired(&cache->l2))

@@ -45,9 +45,10 @@ struct HcCache {
     HcCache *next; /* of the connection's list */
     char *schema;
     char *name;
-    int users;   /* virtual-table objects */
-    int dropped; /* the table is gone: freed when users and operations are */
-    int busy;    /* operations under way, which xDisconnect must not pull the statements from */
+    int users;          /* virtual-table objects */
+    int dropped;        /* the table is gone: freed when users and operations are */
+    int busy;           /* operations under way, which xDisconnect must not pull the statements from */
+    int in_transaction; /* of the application, when it was entered last */
     HcL2 l2;
     HcL1 l1;
     HcCoherence coherence;
@@ -153,9 +154,11 @@ void hc_cache_l2_counters(HcCache *cache, sqlite3_int64 *entries, sqlite3_int64 
 
 /*
 ** A failure of L2 that must not fail the statement is counted and logged: 1 =
-** go on without L2. Look-up functions always go on, tables under on_error=degrade.
+** go on without L2. Look-up functions always go on, tables under on_error=degrade;
+** but nobody, if it has ended the transaction that was open at hc_cache_enter().
 */
 int hc_cache_tolerates(HcCache *cache, int rc, int always);
+int hc_cache_lost_transaction(const HcCache *cache);
 /* The text of a failure. Free with sqlite3_free. */
 char *hc_cache_message(HcCache *cache, int rc);
 

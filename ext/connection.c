@@ -297,6 +297,7 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
     }
     NameList schemas;
     const char *schema, *name;
+    int in_transaction = !sqlite3_get_autocommit(connection->db);
     char *copy = sqlite3_mprintf("%.*s", n, text);
     int rc = list_schemas(connection, &schemas);
     *cache = NULL;
@@ -323,6 +324,8 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
         /* The schema cannot be read now, such as while somebody holds the file alone. Look-ups miss then. */
         *cache = known_cache(connection, copy);
         rc = *cache ? SQLITE_OK : rc;
+        if (hc_host_lost_transaction(connection->db, in_transaction))
+            rc = SQLITE_ABORT_ROLLBACK;
     }
     free_names(&schemas);
     sqlite3_free(copy);

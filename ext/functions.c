@@ -49,7 +49,7 @@ static HcCache *enter(sqlite3_context *context, sqlite3_value *name) {
 
 /*
 ** What a function does with its cache and key. A failure of L2 is a miss, counted;
-** out of memory and an interrupt are errors.
+** out of memory, an interrupt, and what has ended the transaction are errors.
 */
 static int look(sqlite3_context *context, sqlite3_value **argv, HcPurpose purpose, HcLook *found) {
     for (int attempt = 0;; attempt++) {
@@ -60,7 +60,7 @@ static int look(sqlite3_context *context, sqlite3_value **argv, HcPurpose purpos
         int rc = resolve(context, argv[0], &cache, &message);
         found->entry = NULL;
         found->tier = 0;
-        if (rc == SQLITE_ERROR || rc == SQLITE_NOMEM || rc == SQLITE_INTERRUPT) {
+        if (rc == SQLITE_ERROR || rc == SQLITE_NOMEM || rc == SQLITE_INTERRUPT || rc == SQLITE_ABORT_ROLLBACK) {
             fail(context, rc, message);
             return rc;
         }
@@ -223,6 +223,11 @@ static void function_stats(sqlite3_context *context, int argc, sqlite3_value **a
     hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
     sqlite3_free(message);
     hc_cache_l2_counters(cache, &entries, &bytes);
+    if (hc_cache_lost_transaction(cache)) {
+        hc_cache_leave(cache);
+        fail(context, SQLITE_ABORT_ROLLBACK, NULL);
+        return;
+    }
     sqlite3_str *json = sqlite3_str_new(NULL);
     for (int i = 0; i < hc_figure_count; i++) {
         const HcFigure *figure = &hc_figure_list[i];
@@ -286,6 +291,8 @@ static void function_option(sqlite3_context *context, int argc, sqlite3_value **
     if (rc == SQLITE_OK)
         /* Looks at the meta row: another connection may have changed it. */
         hc_cache_l2_counters(cache, &entries, &bytes);
+    if (hc_cache_lost_transaction(cache))
+        rc = SQLITE_ABORT_ROLLBACK;
     if (rc == SQLITE_OK)
         hc_option_result(&cache->options, option, context);
     else

@@ -68,6 +68,14 @@ static inline int hc_host_txn_state(sqlite3 *db, const char *schema) {
 }
 
 /*
+** An I/O error in a statement of ours makes SQLite end the whole transaction of the application, which must not go
+** on as if it were still there, whatever else a failure may be taken for.
+*/
+static inline int hc_host_lost_transaction(sqlite3 *db, int was_open) {
+    return was_open && sqlite3_get_autocommit(db);
+}
+
+/*
 ** Was anything done on this connection since the statement was prepared that makes
 ** names or settings mean something else: DDL, ATTACH, DETACH, a PRAGMA that sets a
 ** flag? SQLite marks every prepared statement then. 0 where the host was built

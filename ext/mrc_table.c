@@ -88,7 +88,7 @@ static int mrc_close(sqlite3_vtab_cursor *base) {
 }
 
 /* The whole curve at once: it stays of one piece if the statement itself reads the cache. */
-static void fill(MrcCursor *cursor, HcCache *cache) {
+static int fill(MrcCursor *cursor, HcCache *cache) {
     static const double thirds[] = {1, 1.2599210498948732, 1.5874010519681994};
     sqlite3_int64 entries, bytes, last = 0;
     char *message = NULL;
@@ -104,7 +104,9 @@ static void fill(MrcCursor *cursor, HcCache *cache) {
         cursor->rows[cursor->count++].ratio = hc_mrc_ratio(&cache->mrc, entries);
         last = entries;
     }
+    int rc = hc_cache_lost_transaction(cache) ? SQLITE_ABORT_ROLLBACK : SQLITE_OK;
     hc_cache_leave(cache);
+    return rc;
 }
 
 static int mrc_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name, int argc, sqlite3_value **argv) {
@@ -129,7 +131,7 @@ static int mrc_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name
                                   "'cache'");
     }
     if (rc == SQLITE_OK) {
-        fill(cursor, cache);
+        rc = fill(cursor, cache);
     } else {
         sqlite3_free(base->pVtab->zErrMsg);
         base->pVtab->zErrMsg = message;

@@ -92,7 +92,8 @@ static int stats_close(sqlite3_vtab_cursor *base) {
 }
 
 /* Goes on to the first cache from `cache` on that has a table, and reads its counters. */
-static void settle(StatsCursor *cursor, HcCache *cache) {
+static int settle(StatsCursor *cursor, HcCache *cache) {
+    int rc = SQLITE_OK;
     while (cache && !cache->users)
         cache = cache->next;
     cursor->cache = cache;
@@ -101,8 +102,10 @@ static void settle(StatsCursor *cursor, HcCache *cache) {
         hc_cache_tolerates(cache, hc_cache_enter(cache, &message), 1);
         sqlite3_free(message);
         hc_cache_l2_counters(cache, &cursor->entries, &cursor->bytes);
+        rc = hc_cache_lost_transaction(cache) ? SQLITE_ABORT_ROLLBACK : SQLITE_OK;
         hc_cache_leave(cache);
     }
+    return rc;
 }
 
 static int stats_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_name, int argc, sqlite3_value **argv) {
@@ -116,8 +119,8 @@ static int stats_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_na
     cursor->only = plan;
     if (!plan) {
         int rc = hc_connection_find_all(table->connection);
-        settle(cursor, table->connection->caches);
-        return rc;
+        int settled = settle(cursor, table->connection->caches);
+        return rc == SQLITE_OK ? settled : rc;
     }
     char *message = NULL;
     HcCache *cache = NULL;
@@ -128,7 +131,7 @@ static int stats_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_na
     int rc =
         hc_connection_resolve(table->connection, cursor->argument, (int)strlen(cursor->argument), &cache, &message);
     if (rc == SQLITE_OK) {
-        settle(cursor, cache);
+        rc = settle(cursor, cache);
     } else {
         sqlite3_free(base->pVtab->zErrMsg);
         base->pVtab->zErrMsg = message;
@@ -138,8 +141,7 @@ static int stats_filter(sqlite3_vtab_cursor *base, int plan, const char *plan_na
 
 static int stats_next(sqlite3_vtab_cursor *base) {
     StatsCursor *cursor = (StatsCursor *)base;
-    settle(cursor, cursor->only ? NULL : cursor->cache->next);
-    return SQLITE_OK;
+    return settle(cursor, cursor->only ? NULL : cursor->cache->next);
 }
 
 static int stats_eof(sqlite3_vtab_cursor *base) {

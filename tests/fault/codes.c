@@ -74,11 +74,7 @@ static const Condition conditions[] = {
      .before = "BEGIN; SELECT count(*) FROM %t",
      .gone = "COMMIT",
      .code = SQLITE_BUSY},
-    {.name = "BUSY_SNAPSHOT",
-     .journal = "wal",
-     .flags = OPEN_ORDINARY,
-     .between = WRITE,
-     .code = SQLITE_BUSY_SNAPSHOT},
+    {.name = "BUSY_SNAPSHOT", .journal = "wal", .flags = OPEN_ORDINARY, .between = WRITE, .code = SQLITE_BUSY_SNAPSHOT},
     {.name = "BUSY_SNAPSHOT: schema",
      .journal = "wal",
      .flags = OPEN_ORDINARY,
@@ -138,7 +134,9 @@ static const Condition conditions[] = {
 #define CONDITIONS ((int)(sizeof conditions / sizeof conditions[0]))
 
 /* What is open when the condition comes. */
-static const char *const contexts[] = {NULL, "BEGIN", "BEGIN; INSERT INTO %t(key, value) VALUES('first', 'new')",
+static const char *const contexts[] = {NULL,
+                                       "BEGIN",
+                                       "BEGIN; INSERT INTO %t(key, value) VALUES('first', 'new')",
                                        "BEGIN; SELECT count(*) FROM %t",
                                        "BEGIN; SELECT value FROM %t WHERE key = 'k1'", /* of a cache, from the L1 */
                                        "BEGIN IMMEDIATE",
@@ -627,9 +625,9 @@ static void run_denied(int context, int statement, const char *sql) {
 }
 
 static void run_authorizer(void) {
-    static const char *const more[] = {
-        "SELECT hybrid_cache_get('cache', 'k1')",     "SELECT * FROM hybrid_cache_stats",
-        "SELECT * FROM hybrid_cache_mrc('cache')",    "SELECT hybrid_cache_option('cache', 'ttl')"};
+    static const char *const more[] = {"SELECT hybrid_cache_get('cache', 'k1')", "SELECT * FROM hybrid_cache_stats",
+                                       "SELECT * FROM hybrid_cache_mrc('cache')",
+                                       "SELECT hybrid_cache_option('cache', 'ttl')"};
     long denials = 0, most = 0;
     for (int context = 0; context < CONTEXTS; context += 2) {
         for (int i = 0; i < STATEMENTS + (int)(sizeof more / sizeof more[0]); i++) {
