@@ -138,6 +138,10 @@ static void append(Buf *b, const void *p, size_t n) {
     b->n += n;
 }
 
+static bool same_bytes(const Buf *a, const Buf *b) {
+    return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0); /* an empty one need not point anywhere */
+}
+
 /* ---- connections ---- */
 
 typedef struct Statement {
@@ -549,7 +553,7 @@ static bool compare(Conn *c, const Op *op, const char *cache_sql, const char *or
     if (rc)
         fail(c, "error %d", rc);
     report->compared++;
-    if (got.n != want.n || memcmp(got.p, want.p, got.n) != 0) {
+    if (!same_bytes(&got, &want)) {
         report->difference = true;
         fail(c, "at %.2f %s key %s\n--   cache:  %s\n--   oracle: %s", now(), caches[c->cache],
              n && v[0].type == 't' ? (const char *)v[0].p : "", describe(&got, text[0], sizeof text[0]),
@@ -653,7 +657,7 @@ static bool memo_get(Conn *c, const Op *op, int key) {
         m->value.n = 0;
         append(&m->value, want.p, want.n);
     }
-    report->difference = got.n != want.n || memcmp(got.p, want.p, got.n) != 0;
+    report->difference = !same_bytes(&got, &want);
     if (report->difference)
         fail(c, "the stand-in's memory differs from the table");
     return true;
@@ -690,7 +694,7 @@ static bool op_stale(Conn *c, const Op *op, int key) {
     report->compared++;
     if (loose > 0 && got.n == 10 && got.p[5] == 'n')
         return true;
-    if (got.n != want.n || memcmp(got.p, want.p, got.n) != 0) {
+    if (!same_bytes(&got, &want)) {
         report->difference = true;
         fail(c, "at %.2f\n--   cache:  %s\n--   oracle: %s", now(), describe(&got, text[0], sizeof text[0]),
              describe(&want, text[1], sizeof text[1]));
@@ -731,7 +735,7 @@ static void settle_lag(Conn *c) {
     if (is_busy(rc))
         return;
     report->compared++;
-    if (rc || want.n != c->lag.got.n || memcmp(want.p, c->lag.got.p, want.n) != 0) {
+    if (rc || !same_bytes(&want, &c->lag.got)) {
         report->difference = true;
         fail(c, "an earlier look-up in this transaction did not see its snapshot\n--   cache:  %s\n--   oracle: %s",
              describe(&c->lag.got, text[0], sizeof text[0]), describe(&want, text[1], sizeof text[1]));
@@ -937,7 +941,7 @@ static bool equal(Conn *c) {
         return true; /* another one is about to commit, so this connection cannot have */
     if (rc)
         fail(c, "after an interrupt: %d", rc);
-    return got.n == want.n && !memcmp(got.p, want.p, got.n);
+    return same_bytes(&got, &want);
 }
 
 /*
