@@ -45,7 +45,6 @@ typedef struct Buf {
 
 #define INT(x) ((Val){.type = 'i', .i = (x)})
 #define REAL(x) ((Val){.type = 'r', .r = (x)})
-#define TEXT(s) ((Val){.type = 't', .p = (s), .n = (int)strlen(s)})
 #define NUL ((Val){.type = 'n'})
 #define VALS(...) (const Val[]){__VA_ARGS__}, (int)(sizeof((const Val[]){__VA_ARGS__}) / sizeof(Val))
 #define NO_VALS NULL, 0
@@ -53,6 +52,10 @@ typedef struct Buf {
 #define LITERAL(c, s)                                                                                                  \
     { .type = c, .p = (s), .n = (int)sizeof(s) - 1 }
 #define HUNDRED "----------------------------------------------------------------------------------------------------"
+
+static Val text_value(const char *s) {
+    return (Val){.type = 't', .p = s, .n = (int)strlen(s)};
+}
 
 /* Few keys, so that operations meet; and every pair that a careless comparison would confuse. The first 16 are texts.
  */
@@ -599,7 +602,7 @@ static Val random_value(uint64_t *r, bool big) {
 
 static Val random_tag(uint64_t *r) {
     int i = random_below(r, 8);
-    return i < COUNT(tags) ? TEXT(tags[i]) : NUL;
+    return i < COUNT(tags) ? text_value(tags[i]) : NUL;
 }
 
 static double random_ttl(uint64_t *r) {
@@ -1292,7 +1295,7 @@ static bool op_update(Conn *c, const Op *op, uint64_t *r) {
             done = write_both(c, op, &w,
                               relative ? "UPDATE $C SET ttl=?3 WHERE tag=?2" : "UPDATE $C SET expires=?3 WHERE tag=?2",
                               "UPDATE $O SET " SET_DEADLINE " WHERE tag=?2 AND " ALIVE,
-                              VALS(TEXT(tags[random_below(r, 3)]), set, REAL(deadline)));
+                              VALS(text_value(tags[random_below(r, 3)]), set, REAL(deadline)));
         } else {
             done = write_both(c, op, &w, "UPDATE $C SET value=?3, tag=?5 WHERE key>=?2 AND key<?4",
                               "UPDATE $O SET value=?3, tag=?5 WHERE key>=?2 AND key<?4 AND " ALIVE,
@@ -1369,8 +1372,8 @@ static bool op_delete(Conn *c, const Op *op, uint64_t *r) {
     snprintf(b, sizeof b, "DELETE FROM $O WHERE (%s) AND " ALIVE, where);
     if (!begin_write(c, op, r, &w))
         return false;
-    const Val v[] = {TEXT(tags[random_below(r, 3)]), keys[random_key(r)], keys[random_key(r)], keys[random_key(r)],
-                     REAL(now() + random_ttl(r))};
+    const Val v[] = {text_value(tags[random_below(r, 3)]), keys[random_key(r)], keys[random_key(r)],
+                     keys[random_key(r)], REAL(now() + random_ttl(r))};
     if (!write_both(c, op, &w, a, b, v, COUNT(v)))
         return false;
     if (config->grace) { /* whether a DELETE takes what is in its grace along is open */
@@ -1388,7 +1391,7 @@ static bool op_copy(Conn *c, const Op *op, uint64_t *r) {
     if (!write_both(c, op, &w,
                     "INSERT OR REPLACE INTO $C(key, value, expires, tag) SELECT key, value, expires, 'green' FROM $C "
                     "WHERE tag=?2",
-                    "UPDATE $O SET tag='green' WHERE tag=?2 AND " ALIVE, VALS(TEXT(tags[random_below(r, 3)])))) {
+                    "UPDATE $O SET tag='green' WHERE tag=?2 AND " ALIVE, VALS(text_value(tags[random_below(r, 3)])))) {
         return false;
     }
     follow_eviction(c, -1);
@@ -1625,11 +1628,11 @@ static bool op_command(Conn *c, const Op *op, uint64_t *r) {
     } else if (op->kind == OP_OPTION) {
         if (choice < COUNT(options))
             rc = run_cache(c, &w, "INSERT INTO $C($B, value) VALUES(?2, ?3)",
-                           VALS(TEXT(options[choice][0]), TEXT(options[choice][1])));
+                           VALS(text_value(options[choice][0]), text_value(options[choice][1])));
         else
             rc = run_cache(c, &w, "INSERT INTO $C($B, value) VALUES('ttl', ?2)", VALS(INT(ttl)));
     } else {
-        rc = run_cache(c, &w, "INSERT INTO $C($B) VALUES(?2)", VALS(TEXT(commands[op->kind])));
+        rc = run_cache(c, &w, "INSERT INTO $C($B) VALUES(?2)", VALS(text_value(commands[op->kind])));
     }
     if (write_failed(c, op, &w, &rc))
         return false;
