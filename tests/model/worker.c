@@ -45,7 +45,6 @@ typedef struct Buf {
 
 #define INT(x) ((Val){.type = 'i', .i = (x)})
 #define REAL(x) ((Val){.type = 'r', .r = (x)})
-#define TEXT(s) ((Val){.type = 't', .p = (s), .n = (int)strlen(s)})
 #define NUL ((Val){.type = 'n'})
 #define VALS(...) (const Val[]){__VA_ARGS__}, (int)(sizeof((const Val[]){__VA_ARGS__}) / sizeof(Val))
 #define NO_VALS NULL, 0
@@ -53,6 +52,10 @@ typedef struct Buf {
 #define LITERAL(c, s)                                                                                                  \
     { .type = c, .p = (s), .n = (int)sizeof(s) - 1 }
 #define HUNDRED "----------------------------------------------------------------------------------------------------"
+
+static Val text_value(const char *s) {
+    return (Val){.type = 't', .p = s, .n = (int)strlen(s)};
+}
 
 /* Few keys, so that operations meet; and every pair that a careless comparison would confuse. The first 16 are texts.
  */
@@ -136,6 +139,10 @@ static void append(Buf *b, const void *p, size_t n) {
     if (n)
         memcpy(b->p + b->n, p, n);
     b->n += n;
+}
+
+static bool same_bytes(const Buf *a, const Buf *b) {
+    return a->n == b->n && (a->n == 0 || memcmp(a->p, b->p, a->n) == 0); /* an empty one need not point anywhere */
 }
 
 /* ---- connections ---- */
@@ -549,7 +556,7 @@ static bool compare(Conn *c, const Op *op, const char *cache_sql, const char *or
     if (rc)
         fail(c, "error %d", rc);
     report->compared++;
-    if (got.n != want.n || memcmp(got.p, want.p, got.n) != 0) {
+    if (!same_bytes(&got, &want)) {
         report->difference = true;
         fail(c, "at %.2f %s key %s\n--   cache:  %s\n--   oracle: %s", now(), caches[c->cache],
              n && v[0].type == 't' ? (const char *)v[0].p : "", describe(&got, text[0], sizeof text[0]),
@@ -595,7 +602,7 @@ static Val random_value(uint64_t *r, bool big) {
 
 static Val random_tag(uint64_t *r) {
     int i = random_below(r, 8);
-    return i < COUNT(tags) ? TEXT(tags[i]) : NUL;
+    return i < COUNT(tags) ? text_value(tags[i]) : NUL;
 }
 
 static double random_ttl(uint64_t *r) {
@@ -653,7 +660,7 @@ static bool memo_get(Conn *c, const Op *op, int key) {
         m->value.n = 0;
         append(&m->value, want.p, want.n);
     }
-    report->difference = got.n != want.n || memcmp(got.p, want.p, got.n) != 0;
+    report->difference = !same_bytes(&got, &want);
     if (report->difference)
         fail(c, "the stand-in's memory differs from the table");
     return true;
@@ -690,7 +697,7 @@ static bool op_stale(Conn *c, const Op *op, int key) {
     report->compared++;
     if (loose > 0 && got.n == 10 && got.p[5] == 'n')
         return true;
-    if (got.n != want.n || memcmp(got.p, want.p, got.n) != 0) {
+    if (!same_bytes(&got, &want)) {
         report->difference = true;
         fail(c, "at %.2f\n--   cache:  %s\n--   oracle: %s", now(), describe(&got, text[0], sizeof text[0]),
              describe(&want, text[1], sizeof text[1]));
@@ -731,7 +738,7 @@ static void settle_lag(Conn *c) {
     if (is_busy(rc))
         return;
     report->compared++;
-    if (rc || want.n != c->lag.got.n || memcmp(want.p, c->lag.got.p, want.n) != 0) {
+    if (rc || !same_bytes(&want, &c->lag.got)) {
         report->difference = true;
         fail(c, "an earlier look-up in this transaction did not see its snapshot\n--   cache:  %s\n--   oracle: %s",
              describe(&c->lag.got, text[0], sizeof text[0]), describe(&want, text[1], sizeof text[1]));
@@ -937,7 +944,7 @@ static bool equal(Conn *c) {
         return true; /* another one is about to commit, so this connection cannot have */
     if (rc)
         fail(c, "after an interrupt: %d", rc);
-    return got.n == want.n && !memcmp(got.p, want.p, got.n);
+    return same_bytes(&got, &want);
 }
 
 /*
@@ -1288,7 +1295,7 @@ static bool op_update(Conn *c, const Op *op, uint64_t *r) {
             done = write_both(c, op, &w,
                               relative ? "UPDATE $C SET ttl=?3 WHERE tag=?2" : "UPDATE $C SET expires=?3 WHERE tag=?2",
                               "UPDATE $O SET " SET_DEADLINE " WHERE tag=?2 AND " ALIVE,
-                              VALS(TEXT(tags[random_below(r, 3)]), set, REAL(deadline)));
+                              VALS(text_value(tags[random_below(r, 3)]), set, REAL(deadline)));
         } else {
             done = write_both(c, op, &w, "UPDATE $C SET value=?3, tag=?5 WHERE key>=?2 AND key<?4",
                               "UPDATE $O SET value=?3, tag=?5 WHERE key>=?2 AND key<?4 AND " ALIVE,
@@ -1365,8 +1372,8 @@ static bool op_delete(Conn *c, const Op *op, uint64_t *r) {
     snprintf(b, sizeof b, "DELETE FROM $O WHERE (%s) AND " ALIVE, where);
     if (!begin_write(c, op, r, &w))
         return false;
-    const Val v[] = {TEXT(tags[random_below(r, 3)]), keys[random_key(r)], keys[random_key(r)], keys[random_key(r)],
-                     REAL(now() + random_ttl(r))};
+    const Val v[] = {text_value(tags[random_below(r, 3)]), keys[random_key(r)], keys[random_key(r)],
+                     keys[random_key(r)], REAL(now() + random_ttl(r))};
     if (!write_both(c, op, &w, a, b, v, COUNT(v)))
         return false;
     if (config->grace) { /* whether a DELETE takes what is in its grace along is open */
@@ -1384,7 +1391,7 @@ static bool op_copy(Conn *c, const Op *op, uint64_t *r) {
     if (!write_both(c, op, &w,
                     "INSERT OR REPLACE INTO $C(key, value, expires, tag) SELECT key, value, expires, 'green' FROM $C "
                     "WHERE tag=?2",
-                    "UPDATE $O SET tag='green' WHERE tag=?2 AND " ALIVE, VALS(TEXT(tags[random_below(r, 3)])))) {
+                    "UPDATE $O SET tag='green' WHERE tag=?2 AND " ALIVE, VALS(text_value(tags[random_below(r, 3)])))) {
         return false;
     }
     follow_eviction(c, -1);
@@ -1621,11 +1628,11 @@ static bool op_command(Conn *c, const Op *op, uint64_t *r) {
     } else if (op->kind == OP_OPTION) {
         if (choice < COUNT(options))
             rc = run_cache(c, &w, "INSERT INTO $C($B, value) VALUES(?2, ?3)",
-                           VALS(TEXT(options[choice][0]), TEXT(options[choice][1])));
+                           VALS(text_value(options[choice][0]), text_value(options[choice][1])));
         else
             rc = run_cache(c, &w, "INSERT INTO $C($B, value) VALUES('ttl', ?2)", VALS(INT(ttl)));
     } else {
-        rc = run_cache(c, &w, "INSERT INTO $C($B) VALUES(?2)", VALS(TEXT(commands[op->kind])));
+        rc = run_cache(c, &w, "INSERT INTO $C($B) VALUES(?2)", VALS(text_value(commands[op->kind])));
     }
     if (write_failed(c, op, &w, &rc))
         return false;
