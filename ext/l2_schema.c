@@ -72,7 +72,7 @@ static int free_number(HcL2 *l2, int *number) {
         if (*number)
             sqlite3_snprintf(sizeof digits, digits, "%d", *number);
         /* One look for all: without an index on names, each reads the whole schema. */
-        sqlite3_str *sql = sqlite3_str_new(l2->db);
+        sqlite3_str *sql = sqlite3_str_new(NULL);
         sqlite3_str_appendf(sql, "SELECT 1 FROM \"%w\".sqlite_master WHERE name COLLATE NOCASE IN (", l2->schema);
         for (int i = 0; i < PARTS; i++)
             sqlite3_str_appendf(sql, "%s'%q_data_%s%s'", i ? ", " : "", l2->name, parts[i].name, digits);
