@@ -10,6 +10,8 @@ _Static_assert(sizeof(HcState) == STATE_BYTES, "the state is its blob");
 /* What is beyond these is damage: counters that grow still fit into 64 bits, and nobody makes us keep a gigabyte of options. */
 #define COUNTER_MOST (1LL << 60)
 #define OPTIONS_MOST 4096
+/* The row in which the triggers count is not longer. */
+#define COUNT_ROW_MOST 64
 
 /* The columns that hc_l2_read_row() expects, in its order. */
 #define HEAD_COLUMNS "id, key, expires, due, tag, size, sum"
@@ -162,9 +164,14 @@ void hc_l2_close(HcL2 *l2, HcStatement id) {
 int hc_l2_run(HcL2 *l2, HcStatement id) {
     unsigned begin = hc_tally_begin(l2->db);
     /* A trigger that may not run fails after the row is written, which no statement journal takes back (OR FAIL). */
-    if (id >= HC_L2_INSERT && id <= HC_L2_CLEAR && sqlite3_limit(l2->db, SQLITE_LIMIT_TRIGGER_DEPTH, -1) < 1) {
-        hc_l2_close(l2, id);
-        return SQLITE_ERROR;
+    if (id >= HC_L2_INSERT && id <= HC_L2_CLEAR) {
+        int refused = sqlite3_limit(l2->db, SQLITE_LIMIT_TRIGGER_DEPTH, -1) < 1         ? SQLITE_ERROR
+                      : sqlite3_limit(l2->db, SQLITE_LIMIT_LENGTH, -1) < COUNT_ROW_MOST ? SQLITE_TOOBIG
+                                                                                        : SQLITE_OK;
+        if (refused != SQLITE_OK) {
+            hc_l2_close(l2, id);
+            return refused;
+        }
     }
     int rc = sqlite3_step(l2->statements[id]);
     unsigned changed = (unsigned)sqlite3_changes(l2->db);

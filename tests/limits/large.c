@@ -6,7 +6,7 @@
 ** Debian's SQLite refuses what is longer than 10^9 before anybody else sees it. This one is built for the test, of the
 ** amalgamation of the suite `versions`, and the extension is part of the program, with the sanitizers: an int that is
 ** too small stops it. A plain table stands beside the cache: what that takes the cache takes, short of a few bytes
-** for its own columns. Up to 5 GB of memory and 9 GB of disk with SOAK=1.
+** for its own columns. Gigabytes of memory and disk with SOAK=1.
 */
 /* mkdtemp(), MAP_ANONYMOUS */
 #define _DEFAULT_SOURCE
