@@ -10,7 +10,7 @@ trap 'rm -rf "$copy"' EXIT
 # One line each: name, target, file, sed program.
 plants() {
     cat <<'PLANTS'
-blob-length|shadow|ext/l2.c|s/ || sqlite3_column_bytes(stmt, 4) != STATE_BYTES//
+blob-length|shadow|ext/l2.c|s/ || sqlite3_column_bytes(stmt, 5) != STATE_BYTES//
 no-checksum|shadow|ext/l2.c|s/row->has_sum && row->sum != hc_row_sum(row)/0/
 option-range|options|ext/options.c|s/number >= option->low && number <= option->high/number >= option->low/
 enters-twice|shadow|ext/cache.c|s/if (cache->busy++)/if (cache->busy++ > 1000)/

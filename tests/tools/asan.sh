@@ -5,7 +5,8 @@
 # its name in BUILD/hosts. The shells leave nothing behind at their end, so that leaks are looked for in them too; the
 # languages leave much, and there the programs of ours have to do.
 #
-# Reports go to files, so that none is lost with an output that a test throws away: each file is a failure.
+# AddressSanitizer reports to files, so that none is lost with an output that a test throws away: each file is a failure.
+# UBSan knows no files here: it writes to stderr, and the process dies of a signal.
 #
 #   Left out      library, packages: they look at, and build, what is distributed, which has no sanitizer in it
 #   Skipped       PHP loads extensions with RTLD_DEEPBIND, which the sanitizer refuses
@@ -51,7 +52,7 @@ for fetched in versions/below versions/oldest versions/newest clients/node clust
         { mkdir -p "$BUILD/${fetched%/*}" && ln -s "$here/build/$fetched" "$BUILD/$fetched"; }
 done
 
-export BUILD DIST ASAN_OPTIONS="$flags" UBSAN_OPTIONS="log_path=$reports/report:print_stacktrace=1"
+export BUILD DIST ASAN_OPTIONS="$flags" UBSAN_OPTIONS="print_stacktrace=1:abort_on_error=1"
 export PATH="$hosts:$PATH" PYTHON="$hosts/python3" HOST_FLAGS="-g -fsanitize=address"
 # shellcheck disable=SC2048,SC2086 # words, on purpose
 sh tests/tools/run.sh ${*:-$all}
