@@ -9,17 +9,12 @@
 #define PURGE_LOOKS 16
 /* And looks for them at least every so many writes, since other processes add rows too. */
 #define PURGE_SKIPS 16
-/* Rows that a purge or a sweep reads before it writes. */
+/* Rows that a sweep reads before it writes. */
 #define BATCH 64
 /* Rows that get their use bit by one write at most. */
 #define USES_PER_WRITE 8
 /* Rows with a use bit that one write's sweep spares at most: what bounds the work of a write. */
 #define CHANCES 32
-
-/* What a purge has done. */
-typedef struct HcPurge {
-    sqlite3_int64 removed, postponed;
-} HcPurge;
 
 void hc_cache_choose_victim(HcCache *cache, const HcRow *row, HcVictim *victim) {
     HcKey key;
@@ -35,26 +30,27 @@ int hc_cache_remove_victim(HcCache *cache, const HcVictim *victim) {
 }
 
 /*
-** Looks at up to `limit` rows that are due at or before `until`, not at the row `keep`:
-** those that have expired are removed; those whose deadline was moved away since are put
-** off until then. *next is when the first row that stays is due.
+** Looks at a few rows that are due at or before `until`, not at the row `keep`: those that
+** have expired are removed; those whose deadline was moved away since are put off until then.
+** *looked counts both. *next is when the first row that stays is due.
 */
-static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 keep, HcPurge *purge, double *next) {
-    HcVictim victims[BATCH];
-    sqlite3_int64 postponed[BATCH];
+static int purge_batch(HcCache *cache, double until, sqlite3_int64 keep, int *looked, double *next) {
+    HcVictim victims[PURGE_PER_WRITE];
+    sqlite3_int64 postponed[PURGE_PER_WRITE];
     HcRow row;
     sqlite3_stmt *stmt;
     int victim_count = 0, postponed_count = 0;
     double kept = HC_AFTER_ALL;
     *next = HC_AFTER_ALL;
+    *looked = 0;
     int rc = hc_l2_open(&cache->l2, HC_L2_DUE, &stmt);
     if (rc != SQLITE_OK)
         return rc;
     /* Two rows more than are wanted, due whenever: `keep` may be among them, and one tells when to look again. */
     sqlite3_bind_double(stmt, 1, HC_AFTER_ALL);
-    sqlite3_bind_int(stmt, 2, limit + 2);
+    sqlite3_bind_int(stmt, 2, PURGE_PER_WRITE + 2);
     while ((rc = hc_l2_next(&cache->l2, HC_L2_DUE, &row)) == SQLITE_ROW) {
-        if (row.due > until || victim_count + postponed_count == limit) {
+        if (row.due > until || victim_count + postponed_count == PURGE_PER_WRITE) {
             *next = row.due;
             break;
         }
@@ -68,17 +64,14 @@ static int purge_batch(HcCache *cache, double until, int limit, sqlite3_int64 ke
     if (kept < *next)
         *next = kept;
     hc_l2_close(&cache->l2, HC_L2_DUE);
+    *looked = victim_count + postponed_count;
     rc = rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
-    for (int i = 0; rc == SQLITE_OK && i < postponed_count; i++) {
+    for (int i = 0; rc == SQLITE_OK && i < postponed_count; i++)
         rc = hc_l2_run_id(&cache->l2, HC_L2_POSTPONE, postponed[i]);
-        purge->postponed++;
-    }
     for (int i = 0; rc == SQLITE_OK && i < victim_count; i++) {
         rc = hc_cache_remove_victim(cache, &victims[i]);
-        if (rc == SQLITE_OK) {
-            purge->removed++;
+        if (rc == SQLITE_OK)
             cache->stats.expired++;
-        }
     }
     return rc;
 }
@@ -191,14 +184,12 @@ static int sweep(HcCache *cache, sqlite3_int64 keep) {
     return rc;
 }
 
-/* A few expired rows, and when to look for them again. *looked counts those that were due, expired or not. */
+/* A few expired rows, and when to look for them again. */
 static int purge_some(HcCache *cache, double now, sqlite3_int64 keep, int *looked) {
-    HcPurge purge = {0};
     double next;
-    int rc = purge_batch(cache, now - cache->options.grace, PURGE_PER_WRITE, keep, &purge, &next);
+    int rc = purge_batch(cache, now - cache->options.grace, keep, looked, &next);
     cache->purge_after = next + cache->options.grace;
     cache->purge_skips = 0;
-    *looked = (int)(purge.removed + purge.postponed);
     return rc;
 }
 
