@@ -165,15 +165,15 @@ int hc_l2_create(HcL2 *l2, const char *options, int draw, char **message) {
     meta.state.version = hc_mix((uint64_t)meta.store, meta.seed);
     meta.options = options;
     int rc = free_number(l2, &n);
-    if (rc == SQLITE_OK) {
+    if (rc == SQLITE_OK)
         rc = execute(l2, hc_l2_expand(l2, hc_schema_sql, n), &error);
-    }
     if (rc == SQLITE_OK)
         rc = hc_l2_write_meta(l2, &meta);
-    else if (rc == SQLITE_ERROR && error && strstr(error, "already"))
+    if (rc == SQLITE_ERROR && error && strstr(error, "already"))
         /* Such as: table "cache_data" already exists. The one message that has to name a shadow table. */
         *message = sqlite3_mprintf("%s: the cache \"%w\" needs this name for itself", error, l2->name);
-    else if (rc == SQLITE_ERROR)
+    else if (rc == SQLITE_ERROR || rc == SQLITE_TOOBIG)
+        /* Without a text of ours SQLite says: vtable constructor failed. */
         *message = hc_l2_message(l2, rc);
     sqlite3_free(error);
     return rc;

@@ -114,13 +114,16 @@ static int check_name(const char *name, char **message) {
 **
 **     SELECT * FROM cache WHERE tag IN ('007', 'b');  -- would look for the number 7
 */
-static int declare(sqlite3 *db, const char *name) {
+static int declare(sqlite3 *db, const char *name, char **message) {
     char *sql = sqlite3_mprintf("CREATE TABLE x(key NOT NULL PRIMARY KEY, value, expires, ttl REAL HIDDEN, tag BLOB "
                                 "HIDDEN, \"%w\" BLOB HIDDEN) "
                                 "WITHOUT ROWID",
                                 name);
     int rc = sql ? sqlite3_declare_vtab(db, sql) : SQLITE_NOMEM;
     sqlite3_free(sql);
+    if (rc == SQLITE_ERROR || rc == SQLITE_TOOBIG)
+        *message = sqlite3_mprintf("hybrid_cache: \"%w\": a limit of this connection is too low: %s", name,
+                                   sqlite3_errmsg(db));
     return rc == SQLITE_OK ? CONFIGURE(db) : rc;
 }
 
@@ -144,8 +147,7 @@ static int table_connect(sqlite3 *db, void *context, int argc, const char *const
                          char **message) {
     HcTable *table = NULL;
     (void)argc;
-    (void)message;
-    int rc = declare(db, argv[2]);
+    int rc = declare(db, argv[2], message);
     if (rc == SQLITE_OK)
         rc = table_new(context, argv, &table);
     *out = table ? &table->base : NULL;
@@ -161,7 +163,7 @@ static int table_create(sqlite3 *db, void *context, int argc, const char *const 
     if (rc == SQLITE_OK)
         rc = parse_arguments(&options, argc, argv, message);
     if (rc == SQLITE_OK)
-        rc = declare(db, argv[2]);
+        rc = declare(db, argv[2], message);
     if (rc == SQLITE_OK && !(text = hc_options_text(&options)))
         rc = SQLITE_NOMEM;
     /* One of that name may have been dropped by another connection, or by a rollback. This is a new one. */

@@ -28,7 +28,6 @@ static int stats_connect(sqlite3 *db, void *context, int argc, const char *const
                          char **message) {
     (void)argc;
     (void)argv;
-    (void)message;
     sqlite3_str *sql = sqlite3_str_new(NULL);
     sqlite3_str_appendall(sql, "CREATE TABLE x(schema, name");
     for (int i = 0; i < hc_figure_count; i++)
@@ -37,6 +36,8 @@ static int stats_connect(sqlite3 *db, void *context, int argc, const char *const
     char *text = sqlite3_str_finish(sql);
     int rc = text ? sqlite3_declare_vtab(db, text) : SQLITE_NOMEM;
     sqlite3_free(text);
+    if (rc == SQLITE_ERROR || rc == SQLITE_TOOBIG)
+        *message = sqlite3_mprintf("hybrid_cache_stats: a limit of this connection is too low: %s", sqlite3_errmsg(db));
     if (rc == SQLITE_OK)
         rc = sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
     StatsTable *table = rc == SQLITE_OK ? sqlite3_malloc64(sizeof *table) : NULL;
