@@ -10,12 +10,12 @@ trap 'rm -rf "$copy"' EXIT
 # One line each: name, target, file, sed program.
 plants() {
     cat <<'PLANTS'
-blob-length|shadow|ext/l2.c|s/ || sqlite3_column_bytes(stmt, 5) != STATE_BYTES//
+blob-length|shadow|ext/l2.c|s/sqlite3_column_bytes(stmt, 5) != STATE_BYTES/0/
 no-checksum|shadow|ext/l2.c|s/row->has_sum && row->sum != hc_row_sum(row)/0/
 option-range|options|ext/options.c|s/number >= option->low && number <= option->high/number >= option->low/
 enters-twice|shadow|ext/cache.c|s/if (cache->busy++)/if (cache->busy++ > 1000)/
 rollback-forgets-nothing|sql|ext/transaction.c|s/hc_l1_remove_hash(l1, transaction->journal\[--transaction->journal_count\])/transaction->journal_count--/
-entry-too-short|sql|ext/l1.c|s/sqlite3_malloc64(sizeof \*entry + value->n + TERMINATOR + key->n + tag_n)/sqlite3_malloc64(sizeof *entry + value->n + key->n + tag_n)/
+entry-too-short|sql|ext/l1.c|s/ + value->n + TERMINATOR + key->n + tag_n)/ + value->n + key->n + tag_n)/
 PLANTS
 }
 
