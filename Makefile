@@ -200,5 +200,5 @@ clean: ## remove build/ and dist/
 	rm -rf build dist
 
 help: ## this list
-	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile ext/packaging/packaging.mk | while IFS='#' read -r name text; do \
+	@sed -n 's/^\([a-z][a-z]*\):.*## \(.*\)/\1#\2/p' Makefile ext/packaging/packaging.mk $(wildcard tests/*/suite.mk) | while IFS='#' read -r name text; do \
 	    printf '  make %-12s %s\n' "$$name" "$$text"; done

@@ -13,7 +13,7 @@
 ** and its rows are those of the plain table or those without the statement.
 **
 ** Then an authorizer denies each question that SQLite asks it, in turn, and each action that there is.
-** SOAK=1, or --condition: all pairs of contexts and statements; otherwise one in seven.
+** SOAK=1, or --condition: all pairs of contexts and statements; otherwise one in ONE_OF.
 */
 #include "inject.h"
 #include "memfs.h"

@@ -13,7 +13,6 @@ SLT_MODES=${SLT_MODES:-all}
 export BUILD DIST SOAK="${SOAK:-}" HC_EXTENSION="$DIST/hybrid_cache" HC_TESTCLOCK="$BUILD/testclock.so"
 all="library contract unit trace slt tcl model fault host crash fuzz hostile limits soak clients packages versions replay cluster docs"
 
-
 # Thousands of small databases: on a disk most of the time would go to fsync().
 if [ -z "${TMPDIR:-}" ] && [ -w /dev/shm ]; then
     export TMPDIR=/dev/shm

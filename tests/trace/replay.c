@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What DESIGN.md section 7 asks for. */
+/* The targets: points that s3fifo may lose to LRU from so many entries on, and the mean error of the miss-ratio curve. */
 #define MANY_ENTRIES 200
 #define WORST_LOSS (-2.0)
 #define MRC_ERROR 0.02
