@@ -38,7 +38,7 @@ void hc_cache_free(HcCache *cache) {
     hc_l1_clear(&cache->l1);
     hc_mrc_clear(&cache->mrc);
     hc_transaction_end(&cache->transaction);
-    hc_cache_line_free(&cache->line);
+    hc_cache_lineup_free(&cache->lineup);
     hc_l2_free(&cache->l2);
     sqlite3_free(cache->options_text);
     sqlite3_free(cache->last_error);

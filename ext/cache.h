@@ -35,10 +35,10 @@
 #include "uses.h"
 
 /* Rows that the purges to come look at first, see cache_purge.c. */
-typedef struct HcLine {
+typedef struct HcLineup {
     sqlite3_int64 *ids;
     int count, next;
-} HcLine;
+} HcLineup;
 
 struct HcCache {
     HcConnection *connection;
@@ -58,7 +58,7 @@ struct HcCache {
     HcStats stats;
     HcMrc mrc;
     HcUses uses;
-    HcLine line;
+    HcLineup lineup;
     char *last_error;   /* of the last l2_error, NULL if there was none */
     double purge_after; /* Unix time before which no row is known to expire */
     int dirty_reads;    /* PRAGMA read_uncommitted is on: what L2 shows may never be committed */

@@ -49,6 +49,6 @@ int hc_cache_keep_house(HcCache *cache, double now, double deadline, sqlite3_int
 /* Brings L2 within its limits: expired rows go first. */
 int hc_cache_make_room(HcCache *cache, double now, sqlite3_int64 keep);
 
-void hc_cache_line_free(HcLine *line);
+void hc_cache_lineup_free(HcLineup *lineup);
 
 #endif

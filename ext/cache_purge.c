@@ -3,10 +3,10 @@
 **
 ** A commit writes each page that it touches, and in the order in which rows are due each of them is on a page of its own
 ** of the key index: 500 rows, 430 pages. So a purge lines up several times the rows that it may remove, sorts
-** them by their keys, and takes them from the front; what is left of the line is there for the next purge of this
-** connection. The line is a hint: each row is read again and removed only if it is there and has expired.
+** them by their keys, and takes them from the front; what is left of this line-up is there for the next purge of this
+** connection. The line-up is a hint: each row is read again and removed only if it is there and has expired.
 **
-** Under clock=caller all nodes must remove the same rows, whatever each has done before: there each purge begins a line of its
+** Under clock=caller all nodes must remove the same rows, whatever each has done before: there each purge begins a line-up of its
 ** own, no longer than what it may remove.
 */
 #include "cache_parts.h"
@@ -16,7 +16,7 @@
 /* So many times the limit are lined up: more would save pages of the index and cost pages of the data (ext/README.md). */
 #define LOOK_AHEAD 4
 /* Rows lined up at most. */
-#define LINE_MOST 4096
+#define LINEUP_MOST 4096
 
 /* A row that is due; `order` sorts like its key as far as it goes. */
 typedef struct Due {
@@ -45,9 +45,9 @@ static int compare_due(const void *a, const void *b) {
     return memcmp(a, b, sizeof((Due *)0)->order);
 }
 
-void hc_cache_line_free(HcLine *line) {
-    sqlite3_free(line->ids);
-    memset(line, 0, sizeof *line);
+void hc_cache_lineup_free(HcLineup *lineup) {
+    sqlite3_free(lineup->ids);
+    memset(lineup, 0, sizeof *lineup);
 }
 
 /*
@@ -55,12 +55,12 @@ void hc_cache_line_free(HcLine *line) {
 ** then, and counted. *read is how many there were of both.
 */
 static int line_up(HcCache *cache, double until, int want, sqlite3_int64 *postponed, int *read) {
-    HcLine *line = &cache->line;
+    HcLineup *lineup = &cache->lineup;
     sqlite3_stmt *stmt;
     HcRow row;
     int expired = 0, put_off = 0;
     Due *due = sqlite3_malloc64((sqlite3_uint64)want * sizeof *due);
-    hc_cache_line_free(line);
+    hc_cache_lineup_free(lineup);
     *read = 0;
     int rc = due ? hc_l2_open(&cache->l2, HC_L2_DUE, &stmt) : SQLITE_NOMEM;
     if (rc != SQLITE_OK)
@@ -81,12 +81,12 @@ static int line_up(HcCache *cache, double until, int want, sqlite3_int64 *postpo
         rc = hc_l2_run_id(&cache->l2, HC_L2_POSTPONE, due[want - i].id);
     if (rc == SQLITE_OK && expired) {
         qsort(due, (size_t)expired, sizeof *due, compare_due);
-        line->ids = sqlite3_malloc64((sqlite3_uint64)expired * sizeof *line->ids);
-        rc = line->ids ? SQLITE_OK : SQLITE_NOMEM;
+        lineup->ids = sqlite3_malloc64((sqlite3_uint64)expired * sizeof *lineup->ids);
+        rc = lineup->ids ? SQLITE_OK : SQLITE_NOMEM;
     }
     if (rc == SQLITE_OK) {
-        for (; line->count < expired; line->count++)
-            line->ids[line->count] = due[line->count].id;
+        for (; lineup->count < expired; lineup->count++)
+            lineup->ids[lineup->count] = due[lineup->count].id;
         *postponed += put_off;
         *read = expired + put_off;
     }
@@ -95,11 +95,11 @@ done:
     return rc;
 }
 
-/* The first row of the line leaves L2 if it is still there and has expired; *removed is 1 then. */
+/* The first row lined up leaves L2 if it is still there and has expired; *removed is 1 then. */
 static int remove_first(HcCache *cache, double until, int *removed) {
     HcRow row;
     HcVictim victim;
-    int rc = hc_l2_find_id(&cache->l2, cache->line.ids[cache->line.next++], &row);
+    int rc = hc_l2_find_id(&cache->l2, cache->lineup.ids[cache->lineup.next++], &row);
     *removed = rc == SQLITE_ROW && row.expires <= until;
     if (*removed)
         hc_cache_choose_victim(cache, &row, &victim);
@@ -111,19 +111,19 @@ static int remove_first(HcCache *cache, double until, int *removed) {
 
 /* To put a row off costs about a quarter of removing it, and counts as that much of the limit. */
 int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_int64 *removed, char **message) {
-    HcLine *line = &cache->line;
+    HcLineup *lineup = &cache->lineup;
     sqlite3_int64 postponed = 0;
     int common = cache->options.clock == HC_CLOCK_CALLER, at_end = 0;
     int rc = hc_cache_join(cache, message);
     *removed = 0;
     if (common)
-        hc_cache_line_free(line);
+        hc_cache_lineup_free(lineup);
     while (rc == SQLITE_OK && *removed < limit) {
         sqlite3_int64 left = limit - *removed;
         int gone;
         if (hc_host_interrupted(cache->connection->db)) {
             rc = SQLITE_INTERRUPT;
-        } else if (line->next < line->count) {
+        } else if (lineup->next < lineup->count) {
             rc = remove_first(cache, until, &gone);
             if (rc == SQLITE_OK) {
                 *removed += gone;
@@ -133,12 +133,12 @@ int hc_cache_purge(HcCache *cache, double until, sqlite3_int64 limit, sqlite3_in
             break;
         } else {
             int read, times = common ? 1 : LOOK_AHEAD;
-            int want = left < LINE_MOST / times ? (int)left * times : LINE_MOST;
+            int want = left < LINEUP_MOST / times ? (int)left * times : LINEUP_MOST;
             rc = line_up(cache, until, want, &postponed, &read);
             at_end = read < want;
         }
     }
-    if (line->next == line->count)
-        hc_cache_line_free(line);
+    if (lineup->next == lineup->count)
+        hc_cache_lineup_free(lineup);
     return rc;
 }

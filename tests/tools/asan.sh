@@ -17,7 +17,7 @@ DIST=${DIST:-$BUILD/dist}
 CC=${CC:-cc}
 here=$(pwd)
 hosts=$here/$BUILD/hosts reports=$here/$BUILD/reports
-all="contract unit trace slt tcl model fault host crash fuzz hostile limits soak clients versions replay cluster docs"
+all=$(sed -n 's/^all="\(.*\)"$/\1/p' tests/tools/run.sh | sed 's/library //; s/packages //')
 flags="log_path=$reports/report:allocator_may_return_null=1:verify_asan_link_order=0" # faketime comes first
 preload=$($CC -print-file-name=libasan.so)
 
