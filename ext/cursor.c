@@ -404,6 +404,9 @@ int hc_cursor_next(sqlite3_vtab_cursor *base) {
         cursor->eof = 1;
         return SQLITE_OK;
     }
+    /* Between two rows: BEGIN, COMMIT. */
+    HcCache *cache = cache_of(cursor);
+    cache->in_transaction = !sqlite3_get_autocommit(cache->connection->db);
     int rc = scan_step(cursor);
     return rc == SQLITE_OK ? rc : cursor_fail(cursor, rc, NULL);
 }
