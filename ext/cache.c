@@ -119,11 +119,13 @@ static void note_error(HcCache *cache, int rc) {
 }
 
 int hc_cache_lost_transaction(const HcCache *cache) {
-    return hc_host_lost_transaction(cache->connection->db, cache->in_transaction);
+    sqlite3 *db = cache->connection->db;
+    return hc_host_lost_transaction(db, cache->in_transaction) || hc_host_lost_statement(db);
 }
 
 int hc_cache_tolerates(HcCache *cache, int rc, int always) {
-    if (hc_cache_lost_transaction(cache))
+    if (always ? hc_cache_lost_transaction(cache)
+               : hc_host_lost_transaction(cache->connection->db, cache->in_transaction))
         return 0;
     switch (rc & 0xff) {
     case SQLITE_OK:
@@ -184,19 +186,11 @@ static int apply_options(HcCache *cache, const char *text) {
     return SQLITE_OK;
 }
 
-static int is_statement_writing(sqlite3 *db) {
-    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
-        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
-            return 1;
-    }
-    return 0;
-}
-
 /* Is a transaction open that may write to the file? A host before 3.34 does not say. */
 static int is_writing(const HcCache *cache) {
     sqlite3 *db = cache->connection->db;
     int state = hc_host_txn_state(db, cache->schema);
-    return state >= 0 ? state == 2 : !sqlite3_get_autocommit(db) || is_statement_writing(db);
+    return state >= 0 ? state == 2 : !sqlite3_get_autocommit(db) || hc_host_statement_writing(db);
 }
 
 /* And has it changed anything? An older host cannot tell inside of a statement by itself. */
@@ -212,7 +206,7 @@ static int has_written(const HcCache *cache) {
 **     UPDATE cache_data SET value = hybrid_cache_get('cache', key) ...;
 */
 static int amid_write(const HcCache *cache) {
-    return !cache->transaction.open && is_writing(cache) && is_statement_writing(cache->connection->db);
+    return !cache->transaction.open && is_writing(cache) && hc_host_statement_writing(cache->connection->db);
 }
 
 /*

@@ -48,7 +48,7 @@ struct HcCache {
     int users;          /* virtual-table objects */
     int dropped;        /* the table is gone: freed when users and operations are */
     int busy;           /* operations under way, which xDisconnect must not pull the statements from */
-    int in_transaction; /* of the application, when it was entered last */
+    int in_transaction; /* of the application, when it was entered last, or a cursor moved on */
     HcL2 l2;
     HcL1 l1;
     HcCoherence coherence;

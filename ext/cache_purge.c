@@ -41,8 +41,11 @@ static void make_order(const HcValue *key, unsigned char order[sizeof((Due *)0)-
     }
 }
 
+/* A total order: what qsort() does with equals differs from one libc to the next, and nodes may have several. */
 static int compare_due(const void *a, const void *b) {
-    return memcmp(a, b, sizeof((Due *)0)->order);
+    const Due *x = a, *y = b;
+    int order = memcmp(x->order, y->order, sizeof x->order);
+    return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
 void hc_cache_lineup_free(HcLineup *lineup) {

@@ -324,7 +324,7 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
         /* The schema cannot be read now, such as while somebody holds the file alone. Look-ups miss then. */
         *cache = known_cache(connection, copy);
         rc = *cache ? SQLITE_OK : rc;
-        if (hc_host_lost_transaction(connection->db, in_transaction))
+        if (hc_host_lost_transaction(connection->db, in_transaction) || hc_host_lost_statement(connection->db))
             rc = SQLITE_ABORT_ROLLBACK;
     }
     free_names(&schemas);

@@ -18,6 +18,7 @@
 ** equality are checked once more by SQLite.
 */
 #include "module.h"
+#include "statement.h"
 
 enum {
     HC_PLAN_LOOKUP = HC_SCANS,   /* the key is the argument */
@@ -204,7 +205,10 @@ int hc_cursor_close(sqlite3_vtab_cursor *base) {
 static int cursor_fail(HcCursor *cursor, int rc, char *message) {
     HcTable *table = (HcTable *)cursor->base.pVtab;
     cursor->eof = 1;
-    if (!hc_cache_tolerates(table->cache, rc, 0))
+    /* A statement that writes to this cache alone loses no more than that. */
+    int lost = hc_cache_lost_transaction(table->cache) &&
+               !hc_statement_writes_only(table->cache->connection->db, table->cache->name);
+    if (lost || !hc_cache_tolerates(table->cache, rc, 0))
         return hc_table_fail(table, rc, message);
     sqlite3_free(message);
     return SQLITE_OK;
@@ -404,6 +408,9 @@ int hc_cursor_next(sqlite3_vtab_cursor *base) {
         cursor->eof = 1;
         return SQLITE_OK;
     }
+    /* Between two rows: BEGIN, COMMIT. */
+    HcCache *cache = cache_of(cursor);
+    cache->in_transaction = !sqlite3_get_autocommit(cache->connection->db);
     int rc = scan_step(cursor);
     return rc == SQLITE_OK ? rc : cursor_fail(cursor, rc, NULL);
 }

@@ -75,6 +75,26 @@ static inline int hc_host_lost_transaction(sqlite3 *db, int was_open) {
     return was_open && sqlite3_get_autocommit(db);
 }
 
+/* Is a statement that may write being stepped? */
+static inline int hc_host_statement_writing(sqlite3 *db) {
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
+        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt))
+            return 1;
+    }
+    return 0;
+}
+
+/*
+** The same for a statement that is a transaction by itself: it goes on, reports its rows, and none of them is there.
+** (A host before 3.34 does not say.)
+**
+**     INSERT INTO app SELECT i FROM n WHERE hybrid_cache_has('cache', i);  -- an I/O error at the last of them
+*/
+static inline int hc_host_lost_statement(sqlite3 *db) {
+    int state = sqlite3_get_autocommit(db) ? hc_host_txn_state(db, NULL) : -1;
+    return (state == 0 || state == 1) && hc_host_statement_writing(db);
+}
+
 /*
 ** Was anything done on this connection since the statement was prepared that makes
 ** names or settings mean something else: DDL, ATTACH, DETACH, a PRAGMA that sets a

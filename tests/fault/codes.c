@@ -12,8 +12,9 @@
 ** A third one, with on_error=degrade, says what the plain table says or SQLITE_OK; then it has counted an error,
 ** and its rows are those of the plain table or those without the statement.
 **
-** Then an authorizer denies each question that SQLite asks it, in turn, and each action that there is.
-** SOAK=1, or --condition: all pairs of contexts and statements; otherwise one in ONE_OF.
+** Then a SELECT between whose rows a transaction begins or ends (--condition rows), statements that are a transaction by
+** themselves (--condition statement), and an authorizer denies each question that SQLite asks it, in turn, and each action
+** that there is. SOAK=1, or --condition: all pairs of contexts and statements; otherwise one in ONE_OF.
 */
 #include "inject.h"
 #include "memfs.h"
@@ -657,6 +658,82 @@ static void run_authorizer(void) {
     printf("%-22s %5ld denials, of up to %ld questions of a statement\n", "AUTH", denials, most);
 }
 
+/*
+** A row cannot be read, and SQLite ends the transaction: with on_error=degrade too that is an error where there was a
+** transaction to lose, even one that has begun between two rows; and the end of the rows where there no longer is one.
+*/
+static void run_between_rows(void) {
+    static const char *const stories[][3] = {
+        /* before the first row, before the second, what shows it */
+        {"SELECT 1", "BEGIN; INSERT INTO plain VALUES('mine', 1)", "begun"},
+        {"BEGIN; INSERT INTO plain VALUES('mine', 1)", "COMMIT", "ended"},
+    };
+    for (int i = 0; i < 2; i++) {
+        problem[0] = 0;
+        degrading = 1;
+        make_database("delete");
+        sqlite3 *db = open_database(OPEN_ORDINARY);
+        run(db,
+            "PRAGMA cache_size = 1; INSERT INTO cache(key, value) SELECT key || key, hex(zeroblob(9000)) FROM cache",
+            "");
+        run(db, stories[i][0], "");
+        sqlite3_stmt *stmt = prepare(db, 2, "SELECT key FROM cache", "");
+        int rc = sqlite3_step(stmt);
+        run(db, stories[i][1], "");
+        inject_arm(fault_of("read+"), 1, db);
+        while (rc == SQLITE_ROW)
+            rc = sqlite3_step(stmt);
+        long met = inject_failed();
+        inject_disarm();
+        if (met == 0)
+            complain("no read has failed");
+        if ((rc & 0xff) != (i == 0 ? SQLITE_IOERR : SQLITE_DONE) || !sqlite3_get_autocommit(db))
+            complain("a transaction %s between two rows: %d (%s)", stories[i][2], rc, sqlite3_errmsg(db));
+        sqlite3_finalize(stmt);
+        sqlite3_close(db);
+        degrading = 0;
+        failed += problem[0] != 0;
+        passed += problem[0] == 0;
+        if (problem[0] != 0)
+            printf("FAILED: %s\n", problem);
+    }
+}
+
+/*
+** A statement that is a transaction by itself looks entries up, and one of its reads fails, the Nth in turn: what it
+** says it has stored has to be there.
+*/
+static void run_lost_statement(const char *sql) {
+    long met = 1;
+    problem[0] = 0;
+    for (long n = 1; met > 0 && problem[0] == 0; n++) {
+        make_database("delete");
+        sqlite3 *db = open_database(OPEN_ORDINARY);
+        run(db,
+            "PRAGMA cache_size = 1; CREATE TABLE target(i);"
+            "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 40) "
+            "INSERT INTO cache(key, value) SELECT i, hex(zeroblob(9000)) FROM r;"
+            "SELECT hybrid_cache_clear_l1('cache')",
+            "");
+        inject_arm(fault_of("read"), n, db);
+        int rc = run(db, sql, "");
+        met = inject_failed();
+        inject_disarm();
+        sqlite3_stmt *stmt = prepare(db, 2, "SELECT count(*) FROM target", "");
+        int changes = sqlite3_changes(db), stored = sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_int(stmt, 0) : -1;
+        sqlite3_finalize(stmt);
+        if (stored != (rc == SQLITE_OK ? changes : 0))
+            complain("read %ld: %s: result %d, %d changes, %d rows", n, sql, rc, changes, stored);
+        if (met == 0 && n < 5)
+            complain("%s: it has read %ld times only", sql, n - 1);
+        sqlite3_close(db);
+    }
+    failed += problem[0] != 0;
+    passed += problem[0] == 0;
+    if (problem[0] != 0)
+        printf("FAILED: %s\n", problem);
+}
+
 int main(int argc, char **argv) {
     const char *wanted = NULL, *soak = getenv("SOAK");
     bench.all = soak != NULL && soak[0] != 0;
@@ -682,6 +759,18 @@ int main(int argc, char **argv) {
     }
     if (wanted == NULL || strcmp(wanted, "AUTH") == 0)
         run_authorizer();
+    if (wanted == NULL || strcmp(wanted, "rows") == 0)
+        run_between_rows();
+    if (wanted == NULL || strcmp(wanted, "statement") == 0) {
+#define SOME                                                                                                           \
+    "INSERT INTO target SELECT i FROM (SELECT 1 AS i UNION ALL SELECT 2 UNION ALL SELECT 20 UNION ALL SELECT 40) "
+        run_lost_statement(SOME "WHERE hybrid_cache_has('cache', i)");
+        run_lost_statement(SOME "WHERE i < 3 OR hybrid_cache_get('cache', i) IS NOT NULL");
+        run_lost_statement(SOME "WHERE i < 3 OR (SELECT l2_count FROM hybrid_cache_stats('cache')) = -1");
+        degrading = 1;
+        run_lost_statement(SOME "WHERE EXISTS (SELECT 1 FROM cache WHERE key = i)");
+        degrading = 0;
+    }
     sqlite3_close(holder);
     memfs_clear();
     printf("%ld passed, %ld failed\n", passed, failed);
