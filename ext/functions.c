@@ -89,7 +89,7 @@ static int look(sqlite3_context *context, sqlite3_value **argv, HcPurpose purpos
         ** Storage that is gone may be a table that another connection has dropped and
         ** perhaps created anew: what the name means is looked up once more.
         */
-        int gone = (rc & 0xff) == SQLITE_CORRUPT && attempt == 0;
+        int gone = (rc & 0xff) == SQLITE_CORRUPT && attempt == 0 && !hc_cache_lost_transaction(cache);
         if (gone && purpose != HC_PEEK) {
             cache->stats.gets--;
             cache->stats.misses--;

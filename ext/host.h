@@ -89,10 +89,20 @@ static inline int hc_host_statement_writing(sqlite3 *db) {
 ** (A host before 3.34 does not say.)
 **
 **     INSERT INTO app SELECT i FROM n WHERE hybrid_cache_has('cache', i);  -- an I/O error at the last of them
+**
+** Others that may write can be left half-way without having begun to: PRAGMA wal_checkpoint, EXPLAIN DELETE ...
 */
 static inline int hc_host_lost_statement(sqlite3 *db) {
     int state = sqlite3_get_autocommit(db) ? hc_host_txn_state(db, NULL) : -1;
-    return (state == 0 || state == 1) && hc_host_statement_writing(db);
+    if (state != 0 && state != 1)
+        return 0;
+    for (sqlite3_stmt *stmt = sqlite3_next_stmt(db, NULL); stmt; stmt = sqlite3_next_stmt(db, stmt)) {
+        const char *sql = sqlite3_sql(stmt);
+        if (sqlite3_stmt_busy(stmt) && !sqlite3_stmt_readonly(stmt) && !sqlite3_stmt_isexplain(stmt) &&
+            (!sql || sqlite3_strnicmp(sql + strspn(sql, " \t\r\n\f"), "PRAGMA", 6) != 0))
+            return 1;
+    }
+    return 0;
 }
 
 /*
