@@ -283,6 +283,11 @@ static int update_entry(HcCache *cache, const HcKey *key, const HcWrite *write, 
     if (rc != SQLITE_ROW)
         /* DONE: purged by an earlier row of the same statement. */
         return rc == SQLITE_DONE ? SQLITE_OK : rc;
+    if (row.key.type == SQLITE_NULL) {
+        /* Found by its key, and has none: an authorizer hides it. It must not be written back like that. */
+        hc_l2_close(&cache->l2, HC_L2_HEAD);
+        return SQLITE_CORRUPT_VTAB;
+    }
     uint64_t sum = row.sum ^ hc_row_sum_head(&row);
     old_size = hc_cache_counted_size(&row);
     sqlite3_int64 value_n = old_size - hc_row_size(&row); /* HEAD reads no value: what is missing is its size */

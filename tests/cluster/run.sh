@@ -74,7 +74,7 @@ plant() {
     copy=$work/planted-$1
     rm -rf "$copy"
     mkdir -p "$copy/tests"
-    cp -r Makefile VERSION ext sql "$copy"
+    cp -r Makefile VERSION LICENSE ext sql "$copy"
     cp -r $here "$copy/tests"
     sed -i "$3" "$copy/ext/$2"
     cmp -s "ext/$2" "$copy/ext/$2" && return 1
