@@ -296,7 +296,7 @@ int hc_connection_resolve(HcConnection *connection, const char *text, int n, HcC
         }
     }
     NameList schemas;
-    const char *schema, *name;
+    const char *schema = NULL, *name = NULL;
     int in_transaction = !sqlite3_get_autocommit(connection->db);
     char *copy = sqlite3_mprintf("%.*s", n, text);
     int rc = list_schemas(connection, &schemas);
