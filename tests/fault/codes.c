@@ -767,6 +767,9 @@ int main(int argc, char **argv) {
         run_lost_statement(SOME "WHERE hybrid_cache_has('cache', i)");
         run_lost_statement(SOME "WHERE i < 3 OR hybrid_cache_get('cache', i) IS NOT NULL");
         run_lost_statement(SOME "WHERE i < 3 OR (SELECT l2_count FROM hybrid_cache_stats('cache')) = -1");
+        run_lost_statement(SOME "WHERE i < 3 OR hybrid_cache_stats('cache') IS NULL");
+        run_lost_statement(SOME "WHERE i < 3 OR hybrid_cache_option('cache', 'ttl') IS NULL");
+        run_lost_statement(SOME "WHERE i < 3 OR (SELECT count(*) FROM hybrid_cache_mrc('cache')) = -1");
         degrading = 1;
         run_lost_statement(SOME "WHERE EXISTS (SELECT 1 FROM cache WHERE key = i)");
         degrading = 0;
