@@ -11,9 +11,9 @@ $(SHIP): $(BUILD)/replay/ship.o $(BUILD)/replay/log.o
 $(REPLAY) $(RULES) $(SHIP):
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) -lsqlite3 -lpthread -lm -ldl
 
-$(BUILD)/replay/plants/%.$(SUFFIX): tests/replay/plants/%.sed $(OBJECTS)
+$(BUILD)/replay/plants/%.$(SUFFIX): tests/replay/plants/%.sed $(PART_OBJECTS)
 	@mkdir -p $(@D)
 	$(Q)unit=$$(sed -n '1s/^# \([a-z0-9_]*\)\.c.*/\1/p' $<) && sed -f $< ext/$$unit.c >$(@D)/$*.c && \
 	    ! cmp -s ext/$$unit.c $(@D)/$*.c && \
 	    $(CC) -std=c11 $(CPPFLAGS) $(CFLAGS) $(PIC) -fvisibility=hidden $(DEFINES) -I$(BUILD) -Iext -c -o $(@D)/$*.o $(@D)/$*.c && \
-	    $(CC) -shared $(PIC) $(CFLAGS) $(LDFLAGS) -o $@ $(@D)/$*.o $$(printf '%s\n' $(OBJECTS) | grep -v "/$$unit\.o$$")
+	    $(CC) -shared $(PIC) $(CFLAGS) $(LDFLAGS) -o $@ $(@D)/$*.o $$(printf '%s\n' $(PART_OBJECTS) | grep -v "/$$unit\.o$$")
